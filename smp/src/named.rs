@@ -1,0 +1,44 @@
+//! Enumerations that programs read by number, out of a trace or a register, and people by name.
+
+/// Defines a public enumeration whose values have a code and a name.
+#[macro_export]
+macro_rules! named {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $value:ident = $code:literal $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $value = $code,)*
+        }
+
+        impl $name {
+            /// Every value, in the order of the codes.
+            pub const ALL: [Self; [$($code,)*].len()] = [$(Self::$value,)*];
+
+            /// The words for them, in the same order.
+            pub const NAMES: [&'static str; Self::ALL.len()] = [$($word,)*];
+
+            /// The word for it in manifests, log lines and reports.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)*
+                }
+            }
+
+            /// The one with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|value| value.name() == name)
+            }
+
+            /// The one with this code in hypercalls and trace records.
+            pub fn from_code(code: u64) -> Option<Self> {
+                Self::ALL.into_iter().find(|value| *value as u64 == code)
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                out.write_str(self.name())
+            }
+        }
+    };
+}

@@ -1,0 +1,36 @@
+//! The kinds of trace records.
+
+crate::named! {
+    /// What a record says happened; `a` and `b` are the record's two words.
+    pub enum Event {
+        /// The boot reached a stage: a = 1 entry, 2 MMU on, 3 device tree read, 4 cores up, 5 manifest read, 6 domains
+        /// loaded, 7 domains started; b = cores.
+        BootStage = 1 "boot-stage",
+        /// The core came up.
+        CoreUp = 2 "core-up",
+        /// A core did not come up: a = core, b = PSCI error.
+        CoreFailed = 3 "core-failed",
+        /// A core's ledger word changed: a = core, b = state code << 8 | domain + 1 (0: no owner).
+        CoreOwner = 4 "core-owner",
+        /// A domain started: a = boot count.
+        DomainStart = 5 "domain-start",
+        /// A domain ended: a = kind of end.
+        DomainEnd = 6 "domain-end",
+        /// A domain starts again from its pristine image.
+        DomainRestart = 7 "domain-restart",
+        /// A context was switched on: a = its index in the domain, b = core.
+        ContextOn = 8 "context-on",
+        /// A context switched itself off: a = its index in the domain, b = core.
+        ContextOff = 9 "context-off",
+        /// A domain broke a rule: a = ESR_EL2, b = FAR_EL2. A [`FaultAt`](Self::FaultAt) follows.
+        Fault = 10 "fault",
+        /// The second half of a fault: a = program counter, b = number of the rule.
+        FaultAt = 11 "fault-at",
+        /// A domain reported a number: a = key, b = value.
+        Metric = 12 "metric",
+        /// The run is over: a = 1 pass, 0 fail.
+        Verdict = 13 "verdict",
+        /// Input for a domain's console arrived.
+        ConsoleInput = 14 "console-input",
+    }
+}

@@ -1,0 +1,68 @@
+//! A domain's console: the board's PL011, and room for input that its receive FIFO cannot take
+//! yet, so that a line may be pasted or sent by a script.
+
+use crate::mmio::{Access, AccessKind, Level};
+use crate::pl011::{Full, Pl011};
+use heapless::Deque;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of input that wait for the guest, beside the 16 in its FIFO.
+pub const BACKLOG: usize = 1024;
+
+/// A console.
+#[derive(Debug)]
+pub struct Console {
+    uart: Pl011,
+    backlog: Deque<u8, BACKLOG>,
+}
+
+impl Console {
+    /// A console at reset, with no input.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self { uart: Pl011::new(), backlog: Deque::new() }
+    }
+
+    /// Back to reset, in place.
+    pub fn reset(&mut self) {
+        self.uart = Pl011::new();
+        self.backlog.clear();
+    }
+
+    /// Somebody typed.
+    ///
+    /// # Errors
+    /// The guest does not read its input, and there is no more room for it: the byte is lost.
+    pub fn receive(&mut self, byte: u8) -> Result<(), Full> {
+        let queued = self.backlog.push_back(byte).map_err(|_| Full);
+        self.refill();
+        queued
+    }
+
+    /// What the guest reads, if it reads, and the byte that it sends, if it sends one.
+    pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<u8>) {
+        let done = match access.kind {
+            AccessKind::Read => (Some(self.uart.read(access.offset)), None),
+            AccessKind::Write(value) => (None, self.uart.write(access.offset, value as u32)),
+        };
+        // A read makes room, and so does switching the FIFO on.
+        self.refill();
+        done
+    }
+
+    /// The level of its interrupt.
+    pub fn line(&self) -> Level {
+        self.uart.line()
+    }
+
+    fn refill(&mut self) {
+        while let Some(byte) = self.backlog.front() {
+            if self.uart.receive(*byte).is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The device tree that a guest is started with: what QEMU's `virt` board would say about that
+//! part of it which the domain was granted.
+
+use crate::fdt_writer::{FdtWriter, TooSmall};
+use crate::manifest::{Board, Memory};
+use crate::psci;
+use core::ops::Range;
+
+#[cfg(test)]
+mod tests;
+
+/// The most bytes a tree takes: 123 CPUs and the longest command line.
+pub const MAX_BYTES: usize = 0x4000;
+
+const PHANDLE_GIC: u32 = 0x8000;
+const PHANDLE_CLOCK: u32 = 0x8001;
+
+/// Interrupt specifiers of the GIC binding (Linux, `arm,gic-v3.yaml`): kind, number, trigger.
+const SPI: u32 = 0;
+const PPI: u32 = 1;
+const LEVEL_HIGH: u32 = 4;
+
+const REDISTRIBUTOR_BYTES: u32 = 0x2_0000;
+
+/// What a domain was granted, as its tree shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainView<'a> {
+    /// Whether it has the devices of the board.
+    pub board: Board,
+    /// The number of its contexts, at most [`crate::manifest::MAX_CONTEXTS`].
+    pub contexts: u32,
+    /// Its memory.
+    pub memory: Memory,
+    /// Its command line.
+    pub cmdline: &'a str,
+    /// Where in its memory the initial file system lies.
+    pub initramfs: Option<Range<u64>>,
+}
+
+/// Writes the tree to the start of `out`; the number of bytes it takes. [`MAX_BYTES`] are enough.
+///
+/// Without a board there are no devices, and no timer node, since there is no interrupt controller
+/// to refer to: the timers are there nevertheless, with the board's interrupt numbers.
+pub fn build(domain: &DomainView<'_>, out: &mut [u8]) -> Result<usize, TooSmall> {
+    let mut tree = FdtWriter::new(out);
+    tree.node(format_args!(""), |root| {
+        let kind = match domain.board {
+            Board::Virt => "linux,dummy-virt",
+            Board::None => "corral,component",
+        };
+        root.texts("model", &[kind]);
+        root.texts("compatible", &[kind]);
+        root.cells("#address-cells", &[2]);
+        root.cells("#size-cells", &[2]);
+        if domain.board == Board::Virt {
+            root.cells("interrupt-parent", &[PHANDLE_GIC]);
+        }
+        chosen(root, domain);
+        root.node(format_args!("memory@{:x}", domain.memory.base), |memory| {
+            memory.texts("device_type", &["memory"]);
+            memory.cells("reg", [domain.memory.base, domain.memory.size].map(halves).as_flattened());
+        });
+        cpus(root, domain.contexts);
+        power(root);
+        if domain.board == Board::Virt {
+            devices(root, domain.contexts);
+        }
+    });
+    tree.finish()
+}
+
+fn chosen(root: &mut FdtWriter<'_>, domain: &DomainView<'_>) {
+    root.node(format_args!("chosen"), |chosen| {
+        chosen.texts("bootargs", &[domain.cmdline]);
+        if domain.board == Board::Virt {
+            chosen.texts("stdout-path", &["/pl011@9000000"]);
+        }
+        if let Some(initramfs) = &domain.initramfs {
+            chosen.cells("linux,initrd-start", &halves(initramfs.start));
+            chosen.cells("linux,initrd-end", &halves(initramfs.end));
+        }
+    });
+}
+
+fn cpus(root: &mut FdtWriter<'_>, contexts: u32) {
+    root.node(format_args!("cpus"), |cpus| {
+        cpus.cells("#address-cells", &[1]);
+        cpus.cells("#size-cells", &[0]);
+        for context in 0..contexts {
+            // Contexts stay below 4096, so that Aff2 and Aff3 are 0 and one cell is enough.
+            let affinity = psci::affinity_of(context as usize) as u32;
+            cpus.node(format_args!("cpu@{affinity:x}"), |cpu| {
+                cpu.texts("device_type", &["cpu"]);
+                cpu.texts("compatible", &["arm,armv8"]);
+                cpu.cells("reg", &[affinity]);
+                cpu.texts("enable-method", &["psci"]);
+            });
+        }
+    });
+}
+
+fn power(root: &mut FdtWriter<'_>) {
+    root.node(format_args!("psci"), |node| {
+        node.texts("compatible", &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]);
+        node.texts("method", &["hvc"]);
+        // The binding wants the numbers with "arm,psci".
+        node.cells("cpu_suspend", &[psci::CPU_SUSPEND_64]);
+        node.cells("cpu_off", &[psci::CPU_OFF]);
+        node.cells("cpu_on", &[psci::CPU_ON_64]);
+    });
+}
+
+fn devices(root: &mut FdtWriter<'_>, contexts: u32) {
+    root.node(format_args!("aliases"), |aliases| aliases.texts("serial0", &["/pl011@9000000"]));
+    root.node(format_args!("intc@8000000"), |gic| {
+        gic.texts("compatible", &["arm,gic-v3"]);
+        gic.cells("interrupt-controller", &[]);
+        gic.cells("#interrupt-cells", &[3]);
+        gic.cells("#address-cells", &[2]);
+        gic.cells("#size-cells", &[2]);
+        gic.cells("ranges", &[]);
+        gic.cells("#redistributor-regions", &[1]);
+        let redistributors = contexts.saturating_mul(REDISTRIBUTOR_BYTES);
+        gic.cells("reg", &[0, 0x0800_0000, 0, 0x1_0000, 0, 0x080a_0000, 0, redistributors]);
+        gic.cells("phandle", &[PHANDLE_GIC]);
+    });
+    root.node(format_args!("timer"), |timer| {
+        timer.texts("compatible", &["arm,armv8-timer", "arm,armv7-timer"]);
+        timer.cells("always-on", &[]);
+        // Secure, physical, virtual, hypervisor.
+        timer.cells("interrupts", [13, 14, 11, 10].map(|number| [PPI, number, LEVEL_HIGH]).as_flattened());
+    });
+    root.node(format_args!("apb-pclk"), |clock| {
+        clock.texts("compatible", &["fixed-clock"]);
+        clock.cells("#clock-cells", &[0]);
+        clock.cells("clock-frequency", &[24_000_000]);
+        clock.texts("clock-output-names", &["clk24mhz"]);
+        clock.cells("phandle", &[PHANDLE_CLOCK]);
+    });
+    root.node(format_args!("pl011@9000000"), |uart| {
+        uart.texts("compatible", &["arm,pl011", "arm,primecell"]);
+        uart.cells("reg", &[0, 0x0900_0000, 0, 0x1000]);
+        uart.cells("interrupts", &[SPI, 1, LEVEL_HIGH]);
+        uart.cells("clocks", &[PHANDLE_CLOCK, PHANDLE_CLOCK]);
+        uart.texts("clock-names", &["uartclk", "apb_pclk"]);
+    });
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    [(value >> u32::BITS) as u32, value as u32]
+}

@@ -1,0 +1,131 @@
+use super::*;
+use crate::manifest::{COMMAND_LINE_MAX, MAX_CONTEXTS};
+use crate::tree;
+use fdt::Fdt;
+use fdt::node::FdtNode;
+
+const LINUX: DomainView<'_> = DomainView {
+    board: Board::Virt,
+    contexts: 4,
+    memory: Memory { base: 0x4000_0000, size: 0x1_1000_0000 },
+    cmdline: "console=ttyAMA0 quiet",
+    initramfs: Some(0x4800_0000..0x4812_3456),
+};
+
+fn blob(domain: &DomainView<'_>) -> Vec<u8> {
+    let mut out = vec![0xaa; MAX_BYTES];
+    let length = build(domain, &mut out).unwrap();
+    out.truncate(length);
+    out
+}
+
+fn with_tree(domain: &DomainView<'_>, test: impl FnOnce(&Fdt<'_>)) {
+    test(&tree::open(&blob(domain)).unwrap());
+}
+
+fn cells(node: FdtNode<'_, '_>, name: &str) -> Vec<u32> {
+    let value = node.property(name).unwrap_or_else(|| panic!("{name} is missing")).value;
+    value.chunks(4).map(|cell| u32::from_be_bytes(cell.try_into().unwrap())).collect()
+}
+
+fn texts<'a>(node: FdtNode<'_, 'a>, name: &str) -> Vec<&'a str> {
+    let value = node.property(name).unwrap_or_else(|| panic!("{name} is missing")).value;
+    let (last, texts) = value.split_last().unwrap();
+    assert_eq!(*last, 0);
+    texts.split(|byte| *byte == 0).map(|text| core::str::from_utf8(text).unwrap()).collect()
+}
+
+#[test]
+fn linux_finds_its_command_line_console_and_initramfs() {
+    with_tree(&LINUX, |tree| {
+        let chosen = tree.chosen();
+        assert_eq!(chosen.bootargs(), Some(LINUX.cmdline));
+        assert_eq!(chosen.stdout().unwrap().name, "pl011@9000000");
+        let node = tree.find_node("/chosen").unwrap();
+        assert_eq!(cells(node, "linux,initrd-start"), [0, 0x4800_0000]);
+        assert_eq!(cells(node, "linux,initrd-end"), [0, 0x4812_3456]);
+        assert_eq!(tree.aliases().unwrap().resolve("serial0"), Some("/pl011@9000000"));
+    });
+    with_tree(&DomainView { initramfs: None, ..LINUX }, |tree| {
+        assert!(tree.find_node("/chosen").unwrap().property("linux,initrd-start").is_none());
+    });
+}
+
+#[test]
+fn memory_is_what_was_granted() {
+    with_tree(&LINUX, |tree| {
+        let region = tree.memory().regions().next().unwrap();
+        assert_eq!(region.starting_address as u64, 0x4000_0000);
+        assert_eq!(region.size, Some(0x1_1000_0000));
+        assert!(tree.find_node("/memory@40000000").is_some());
+    });
+}
+
+#[test]
+fn every_possible_cpu_is_there_with_the_board_s_affinity() {
+    with_tree(&DomainView { contexts: 18, ..LINUX }, |tree| {
+        let ids: Vec<_> = tree.cpus().map(|cpu| cpu.ids().first()).collect();
+        let expected: Vec<_> = (0..16).chain([0x100, 0x101]).collect();
+        assert_eq!(ids, expected);
+        let last = tree.find_node("/cpus/cpu@101").unwrap();
+        assert_eq!(texts(last, "enable-method"), ["psci"]);
+        assert_eq!(texts(last, "device_type"), ["cpu"]);
+        assert_eq!(texts(last, "compatible"), ["arm,armv8"]);
+    });
+}
+
+#[test]
+fn psci_is_called_by_hvc() {
+    with_tree(&LINUX, |tree| {
+        let psci = tree.find_node("/psci").unwrap();
+        assert_eq!(texts(psci, "compatible"), ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]);
+        assert_eq!(texts(psci, "method"), ["hvc"]);
+        assert_eq!(cells(psci, "cpu_on"), [0xC400_0003]);
+    });
+}
+
+#[test]
+fn devices_are_the_board_s() {
+    with_tree(&LINUX, |tree| {
+        let gic = tree.find_compatible(&["arm,gic-v3"]).unwrap();
+        assert_eq!(gic.interrupt_cells(), Some(3));
+        assert_eq!(cells(gic, "reg"), [0, 0x0800_0000, 0, 0x1_0000, 0, 0x080a_0000, 0, 4 * 0x2_0000]);
+        assert!(gic.property("interrupt-controller").is_some());
+        assert_eq!(cells(tree.find_node("/").unwrap(), "interrupt-parent"), cells(gic, "phandle"));
+
+        let timer = tree.find_node("/timer").unwrap();
+        assert_eq!(texts(timer, "compatible"), ["arm,armv8-timer", "arm,armv7-timer"]);
+        assert_eq!(cells(timer, "interrupts"), [1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4]);
+        assert!(timer.property("always-on").is_some());
+
+        let uart = tree.find_node("/pl011@9000000").unwrap();
+        assert_eq!(texts(uart, "compatible"), ["arm,pl011", "arm,primecell"]);
+        assert_eq!(cells(uart, "reg"), [0, 0x0900_0000, 0, 0x1000]);
+        assert_eq!(cells(uart, "interrupts"), [0, 1, 4]);
+        assert_eq!(texts(uart, "clock-names"), ["uartclk", "apb_pclk"]);
+        let clock = tree.find_phandle(cells(uart, "clocks")[0]).unwrap();
+        assert_eq!(clock.name, "apb-pclk");
+        assert_eq!(cells(clock, "clock-frequency"), [24_000_000]);
+        assert_eq!(cells(clock, "#clock-cells"), [0]);
+    });
+}
+
+#[test]
+fn without_a_board_there_are_no_devices() {
+    let memory = Memory { base: 0x4000_0000, size: 0x20_0000 };
+    let component = DomainView { board: Board::None, contexts: 1, memory, cmdline: "", initramfs: None };
+    with_tree(&component, |tree| {
+        let names: Vec<_> = tree.find_node("/").unwrap().children().map(|node| node.name).collect();
+        assert_eq!(names, ["chosen", "memory@40000000", "cpus", "psci"]);
+        assert!(tree.find_node("/").unwrap().property("interrupt-parent").is_none());
+    });
+}
+
+#[test]
+fn the_largest_tree_fits_where_it_is_said_to_fit() {
+    let cmdline = "x".repeat(COMMAND_LINE_MAX);
+    let largest = DomainView { contexts: MAX_CONTEXTS, cmdline: &cmdline, ..LINUX };
+    let length = blob(&largest).len();
+    assert!(length > MAX_BYTES * 3 / 4, "{length}");
+    assert_eq!(build(&largest, &mut vec![0; length - 1]), Err(TooSmall));
+}

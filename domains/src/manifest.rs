@@ -1,0 +1,153 @@
+//! What the machine is to be divided into: the manifest, its syntax and its checks.
+//!
+//! A manifest is a flattened device tree, [`FILE_NAME`] in the boot archive. The host writes it
+//! from a scenario and checks it with this code; the kernel checks it again with the same code, so
+//! that both refuse it in the same words. Each property is described at the field that holds it;
+//! its name is the field's with `-` for `_`, and every unknown node or property is an error.
+//!
+//! ```text
+//! / {
+//!     compatible = "corral,manifest-v1";
+//!     domains {
+//!         linux { image = "Image"; memory-size = /bits/ 64 <0x10000000>; cores-start = <4>; };
+//!         metronome { board = "none"; image = "metronome"; format = "elf"; … };
+//!     };
+//! };
+//! ```
+
+use crate::protocol::{ExpectedEnd, MAX_DOMAINS};
+use arrayvec::ArrayVec;
+
+mod error;
+mod parse;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use error::{ManifestError, Place, Reason, Value, Words};
+
+/// The manifest's name in the archive.
+pub const FILE_NAME: &str = "manifest.dtb";
+/// The root's `compatible`.
+pub const COMPATIBLE: &str = "corral,manifest-v1";
+/// The most contexts of one domain: as many redistributors as lie between 0x080A_0000 and the
+/// PL011 at 0x0900_0000 on the board.
+pub const MAX_CONTEXTS: u32 = 123;
+/// A domain's memory begins and ends at a multiple of this, in bytes (one stage 2 block).
+pub const MEMORY_GRANULE: u64 = 0x20_0000;
+/// Where memory begins on the board, and by default without one.
+pub const BOARD_MEMORY_BASE: u64 = 0x4000_0000;
+/// Where memory ends at the latest: the board's second redistributor window lies here.
+pub const MEMORY_LIMIT: u64 = 0x40_0000_0000;
+/// The longest command line that Linux takes on arm64, in bytes without the final zero.
+pub const COMMAND_LINE_MAX: usize = 2047;
+
+/// A manifest, borrowed from the tree it was read from. About 4 KiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest<'a> {
+    /// The domains; their indices are the domains' ids.
+    pub domains: ArrayVec<DomainSpec<'a>, MAX_DOMAINS>,
+}
+
+/// What the machine has for its domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Cores that came up.
+    pub cores: usize,
+    /// Bytes of memory that the kernel does not use itself.
+    pub memory_bytes: u64,
+}
+
+/// One domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSpec<'a> {
+    /// The node's name: a letter and up to 30 more of a-z, 0-9 and `-`; unique.
+    pub name: &'a str,
+    /// `"virt"` (default) or `"none"`.
+    pub board: Board,
+    /// The file to start, by its name in the archive.
+    pub image: &'a str,
+    /// `"image"` (default), `"elf"` or `"raw"`.
+    pub format: ImageFormat,
+    /// Bytes from the start of the memory to a raw image (64 bits, default 0); only with `"raw"`.
+    pub load_offset: Option<u64>,
+    /// The initial file system, by its name in the archive, if there is one.
+    pub initramfs: Option<&'a str>,
+    /// The text for `/chosen/bootargs`; default empty.
+    pub cmdline: &'a str,
+    /// `memory-base` (64 bits, default [`BOARD_MEMORY_BASE`]) and `memory-size` (64 bits): the
+    /// domain's memory, as it sees it.
+    pub memory: Memory,
+    /// `cores-min`, `cores-start` and `cores-max` (32 bits each).
+    pub cores: CoreCounts,
+    /// The priority of its contexts, 1 (lowest) to 254 (default 100).
+    pub priority: u32,
+    /// What follows when it breaks a rule: `"stop"` (default) or `"restart"`.
+    pub on_fault: Action,
+    /// What follows when it resets itself: `"restart"` (default) or `"stop"`.
+    pub on_reset: Action,
+    /// The most restarts (32 bits, default 3); the next end is final.
+    pub restarts_max: u32,
+    /// The end that makes the run pass, default `"off"`. The run is over when every domain has
+    /// ended that is not expected to be `"running"`.
+    pub end: ExpectedEnd,
+}
+
+smp::named! {
+    /// The devices that a domain sees.
+    pub enum Board {
+        /// QEMU's `virt` board.
+        Virt = 0 "virt",
+        /// None: the domain knows hypercalls.
+        None = 1 "none",
+    }
+}
+
+smp::named! {
+    /// How the image is put into memory and where it starts.
+    pub enum ImageFormat {
+        /// By its Linux Image header (Linux, `Documentation/arch/arm64/booting.rst`).
+        Image = 0 "image",
+        /// By its ELF program headers.
+        Elf = 1 "elf",
+        /// As it is, at the load offset, started at its first byte.
+        Raw = 2 "raw",
+    }
+}
+
+/// A domain's memory in its own (intermediate physical) addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The first byte.
+    pub base: u64,
+    /// The number of bytes.
+    pub size: u64,
+}
+
+impl Memory {
+    /// Whether all `length` bytes from `address` on lie in it.
+    pub fn contains(&self, address: u64, length: u64) -> bool {
+        address.checked_sub(self.base).and_then(|offset| offset.checked_add(length)).is_some_and(|end| end <= self.size)
+    }
+}
+
+/// How many cores a domain owns: 0 ≤ min ≤ start ≤ max, 1 ≤ start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreCounts {
+    /// At least as many are left to it; default 1.
+    pub min: u32,
+    /// As many as it starts with; default 1.
+    pub start: u32,
+    /// At most as many, and the number of its contexts; default as it starts with.
+    pub max: u32,
+}
+
+smp::named! {
+    /// What follows when a domain ends otherwise than for good.
+    pub enum Action {
+        /// Nothing.
+        Stop = 0 "stop",
+        /// It starts again from its pristine image.
+        Restart = 1 "restart",
+    }
+}

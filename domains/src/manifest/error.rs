@@ -1,0 +1,82 @@
+//! The words in which a manifest is refused, on the host and at boot.
+
+use super::{COMPATIBLE, MAX_DOMAINS};
+use crate::tree::TreeError;
+use core::fmt;
+
+/// A fault of a manifest: where and what. Displays as in
+/// `domain linux: cores-start = 9: more than cores-max = 4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManifestError<'a> {
+    /// Where.
+    pub place: Place<'a>,
+    /// What is wrong there.
+    pub reason: Reason<'a>,
+}
+
+/// Words to choose from, shown one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words(pub &'static [&'static str]);
+
+crate::displayed! {
+    /// A place in a manifest: a property's domain, name and value.
+    pub enum Place<'a> {
+        Manifest = "manifest",
+        Domain(name: &'a str) = "domain {name}",
+        Property(domain: &'a str, key: &'a str, value: Value<'a>) = "domain {domain}: {key}{value}",
+    }
+}
+
+crate::displayed! {
+    /// A property's value, as far as a message shows it; sizes in bytes are shown like addresses.
+    pub enum Value<'a> {
+        Unknown = "",
+        Text(text: &'a str) = " = \"{text}\"",
+        Number(number: u64) = " = {number}",
+        Address(address: u64) = " = {address:#x}",
+    }
+}
+
+crate::displayed! {
+    /// What is wrong.
+    pub enum Reason<'a> {
+        Tree(error: TreeError) = "{error}",
+        NotAManifest = "compatible is not \"{COMPATIBLE}\"",
+        NoDomain = "no domain",
+        TooManyDomains = "more than {MAX_DOMAINS} domains",
+        UnknownNode(name: &'a str) = "unknown node {name}",
+        UnknownProperty(name: &'a str) = "unknown property {name}",
+        Repeated = "there twice",
+        Missing(key: &'static str) = "{key} is missing",
+        NotText = "not a string",
+        NotANumber(bits: u8) = "not a {bits}-bit number",
+        NotOneOf(words: Words) = "not one of{words}",
+        OnlyWith(other: &'static str) = "means nothing without {other}",
+        BadName = "a name is a letter and up to 30 more of a-z, 0-9 and -",
+        SameName = "there is another domain of this name",
+        OutOfRange(low: u64, high: u64) = "not between {low} and {high}",
+        Zero = "must not be 0",
+        MoreThan(key: &'static str, limit: u64) = "more than {key} = {limit}",
+        NotAMultipleOf(granule: u64) = "not a multiple of {granule:#x}",
+        OverlapsBoard(end: u64) = "overlaps the board's devices below {end:#x}",
+        EndsBeyond(limit: u64) = "memory ends beyond {limit:#x}",
+        OutsideMemory = "outside the domain's memory",
+        TooLong(limit: usize) = "longer than {limit} bytes",
+        NoSuchFile = "no such file",
+        TooManyCores(wanted: u64, present: u64) = "the domains start with {wanted} cores, the machine has {present}",
+        TooMuchMemory(wanted: u64, present: u64) =
+            "the domains have {wanted:#x} bytes of memory, the machine has {present:#x} for them",
+    }
+}
+
+impl fmt::Display for ManifestError<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.place, self.reason)
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|word| write!(out, " \"{word}\""))
+    }
+}

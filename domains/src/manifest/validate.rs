@@ -1,0 +1,77 @@
+//! Whether a manifest makes sense, by itself and on a given machine.
+
+use super::{
+    BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DomainSpec, ImageFormat, MAX_CONTEXTS, MEMORY_GRANULE, MEMORY_LIMIT,
+    Machine, Manifest, ManifestError, Place, Reason, Value,
+};
+
+impl<'a> Manifest<'a> {
+    /// Checks every domain, and that together they fit the machine; `exists` says whether a file is
+    /// in the archive. The first fault found is the answer.
+    pub fn validate(&self, machine: &Machine, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
+        let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
+        if self.domains.is_empty() {
+            return whole(Reason::NoDomain);
+        }
+        let (mut cores, mut memory) = (0u64, 0u64);
+        for (index, domain) in self.domains.iter().enumerate() {
+            domain.check(&exists)?;
+            if self.domains.iter().take(index).any(|earlier| earlier.name == domain.name) {
+                return Err(ManifestError { place: Place::Domain(domain.name), reason: Reason::SameName });
+            }
+            cores = cores.saturating_add(u64::from(domain.cores.start));
+            memory = memory.saturating_add(domain.memory.size);
+        }
+        if cores > machine.cores as u64 {
+            return whole(Reason::TooManyCores(cores, machine.cores as u64));
+        }
+        if memory > machine.memory_bytes {
+            return whole(Reason::TooMuchMemory(memory, machine.memory_bytes));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> DomainSpec<'a> {
+    fn check(&self, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
+        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let begins = self.name.starts_with(|first: char| first.is_ascii_lowercase());
+        if !begins || self.name.len() > 31 || !self.name.bytes().all(allowed) {
+            return Err(ManifestError { place: Place::Domain(self.name), reason: Reason::BadName });
+        }
+        let [min, start, max, most] = [self.cores.min, self.cores.start, self.cores.max, MAX_CONTEXTS].map(u64::from);
+        let contexts = Reason::OutOfRange(1, most);
+        let (base, size) = (self.memory.base, self.memory.size);
+        let granule = Reason::NotAMultipleOf(MEMORY_GRANULE);
+        let on_devices = self.board == Board::Virt && base < BOARD_MEMORY_BASE;
+        let ends_beyond = base.checked_add(size).is_none_or(|end| end > MEMORY_LIMIT);
+        let load_offset = self.load_offset.unwrap_or(0);
+        let offset_of_none = self.load_offset.is_some() && self.format != ImageFormat::Raw;
+        let (priority, no_priority) = (u64::from(self.priority), !(1..=254).contains(&self.priority));
+        let initramfs = self.initramfs.unwrap_or(self.image);
+        // A rule a line: what breaks it, where, the value there, and what is wrong with it.
+        let rules = [
+            (max == 0 || max > most, "cores-max", Value::Number(max), contexts),
+            (start == 0, "cores-start", Value::Number(start), contexts),
+            (start > max, "cores-start", Value::Number(start), Reason::MoreThan("cores-max", max)),
+            (min > start, "cores-min", Value::Number(min), Reason::MoreThan("cores-start", start)),
+            (!base.is_multiple_of(MEMORY_GRANULE), "memory-base", Value::Address(base), granule),
+            (!size.is_multiple_of(MEMORY_GRANULE), "memory-size", Value::Address(size), granule),
+            (on_devices, "memory-base", Value::Address(base), Reason::OverlapsBoard(BOARD_MEMORY_BASE)),
+            (size == 0, "memory-size", Value::Address(size), Reason::Zero),
+            (ends_beyond, "memory-size", Value::Address(size), Reason::EndsBeyond(MEMORY_LIMIT)),
+            (offset_of_none, "load-offset", Value::Address(load_offset), Reason::OnlyWith("format = \"raw\"")),
+            (no_priority, "priority", Value::Number(priority), Reason::OutOfRange(1, 254)),
+            (load_offset >= size, "load-offset", Value::Address(load_offset), Reason::OutsideMemory),
+            (self.cmdline.len() > COMMAND_LINE_MAX, "cmdline", Value::Unknown, Reason::TooLong(COMMAND_LINE_MAX)),
+            (!exists(self.image), "image", Value::Text(self.image), Reason::NoSuchFile),
+            (!exists(initramfs), "initramfs", Value::Text(initramfs), Reason::NoSuchFile),
+        ];
+        match rules.into_iter().find(|(broken, ..)| *broken) {
+            None => Ok(()),
+            Some((_, key, value, reason)) => {
+                Err(ManifestError { place: Place::Property(self.name, key, value), reason })
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Corral's own calls, by HVC or SMC, in the range that the SMC calling convention (Arm DEN 0028)
+//! keeps for the vendor of the hypervisor: function in x0, arguments from x1, result in x0. They
+//! answer 0, or the PSCI error that fits ([`crate::psci::PsciError`]).
+
+/// Answers the version of this interface: major in bits 31:16, minor in 15:0.
+pub const VERSION: u32 = 0xC600_0000;
+/// Writes to the domain's console: x1 = number of bytes, at most [`CONSOLE_WRITE_MAX`]; x2 to x7
+/// the bytes, first one in the low byte of x2.
+pub const CONSOLE_WRITE: u32 = 0xC600_0001;
+/// Ends the domain: x1 = 0 when it did what it was there for. Does not return.
+pub const EXIT: u32 = 0xC600_0002;
+/// Reports a number to the host: x1 = code of a [`super::ReportKey`], x2 = value.
+pub const REPORT: u32 = 0xC600_0003;
+/// Enables a private interrupt of the calling context, for domains without a virtual interrupt
+/// controller: x1 = interrupt number (0 to 31), x2 = priority (one byte, lower is more urgent).
+pub const IRQ_ENABLE: u32 = 0xC600_0004;
+/// The standard call that tells whose calls these are: [`UID_WORDS`] in w0 to w3.
+pub const UID_CALL: u32 = 0x8600_FF01;
+/// The standard call for the revision: major in w0, minor in w1.
+pub const REVISION_CALL: u32 = 0x8600_FF03;
+
+/// The version that [`VERSION`] answers and [`REVISION_CALL`] splits.
+pub const INTERFACE_VERSION: u32 = 0x0001_0000;
+
+/// The most bytes of one [`CONSOLE_WRITE`].
+pub const CONSOLE_WRITE_MAX: usize = 48;
+
+/// 5a1c3f70-6e52-4b0d-9d64-c0771a1c07a1 as [`UID_CALL`] answers it: four bytes a register, the first
+/// one in the low byte.
+pub const UID_WORDS: [u32; 4] = [0x703f_1c5a, 0x0d4b_526e, 0x77c0_649d, 0xa107_1c1a];
+
+/// The bytes in x1 to x7: the whole buffer and how many of its bytes count, or `None` if x1 is more than [`CONSOLE_WRITE_MAX`].
+pub fn unpack(registers: &[u64; 7]) -> Option<([u8; CONSOLE_WRITE_MAX], usize)> {
+    let [length, words @ ..] = registers;
+    let length = usize::try_from(*length).ok().filter(|&length| length <= CONSOLE_WRITE_MAX)?;
+    let mut bytes = [0; CONSOLE_WRITE_MAX];
+    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
+    }
+    Some((bytes, length))
+}

@@ -1,0 +1,143 @@
+//! From the registers of an HVC or SMC to the call that is meant.
+
+use super::{PsciError, SUCCESS};
+use crate::protocol::hypercall;
+
+/// The CPU_SUSPEND of 64-bit callers.
+pub const CPU_SUSPEND_64: u32 = 0xC400_0001;
+/// CPU_OFF.
+pub const CPU_OFF: u32 = 0x8400_0002;
+/// The CPU_ON of 64-bit callers.
+pub const CPU_ON_64: u32 = 0xC400_0003;
+
+const PSCI_VERSION: u32 = 0x8400_0000;
+const CPU_SUSPEND_32: u32 = 0x8400_0001;
+const CPU_ON_32: u32 = 0x8400_0003;
+const AFFINITY_INFO_32: u32 = 0x8400_0004;
+const AFFINITY_INFO_64: u32 = 0xC400_0004;
+const MIGRATE_INFO_TYPE: u32 = 0x8400_0006;
+const SYSTEM_OFF: u32 = 0x8400_0008;
+const SYSTEM_RESET: u32 = 0x8400_0009;
+const PSCI_FEATURES: u32 = 0x8400_000A;
+const SYSTEM_RESET2_32: u32 = 0x8400_0012;
+const SYSTEM_RESET2_64: u32 = 0xC400_0012;
+const SMCCC_VERSION: u32 = 0x8000_0000;
+const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+
+/// Bit 30 of a function: its arguments have 64 bits.
+const SMC64: u32 = 1 << 30;
+/// Bits of CPU_SUSPEND's power_state that have to be 0 in the original format (DEN 0022, CPU_SUSPEND).
+const POWER_STATE_RESERVED: u64 = 0xFCFE_0000;
+/// MIGRATE_INFO_TYPE: there is no trusted OS that would have to be migrated.
+const NO_MIGRATION: u64 = 2;
+
+/// A call that only the kernel can carry out, and the value it answers then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Nothing is left to do: x0 to x3.
+    Answer([u64; 4]),
+    /// CPU_SUSPEND: wait for an interrupt, then answer [`SUCCESS`]. A power-down state may be
+    /// entered as a standby state (DEN 0022, CPU_SUSPEND), so that entry and context do not matter.
+    CpuSuspend,
+    /// CPU_OFF: the calling context stops; does not return.
+    CpuOff,
+    /// CPU_ON.
+    CpuOn {
+        /// The target's affinity fields, for [`super::context_of`]; none: `InvalidParameters`.
+        target: u64,
+        /// Where it starts; not in the domain's memory: `InvalidAddress`.
+        entry: u64,
+        /// What it finds in x0.
+        context_id: u64,
+    },
+    /// AFFINITY_INFO of a single context: answers an [`super::AffinityState`].
+    AffinityInfo {
+        /// The target's affinity fields; none: `InvalidParameters`.
+        target: u64,
+    },
+    /// SYSTEM_OFF: the domain ends; does not return.
+    SystemOff,
+    /// SYSTEM_RESET, and SYSTEM_RESET2 of any type that exists; does not return.
+    SystemReset,
+    /// [`hypercall::CONSOLE_WRITE`]: x1 to x7, for [`hypercall::unpack`].
+    ConsoleWrite([u64; 7]),
+    /// [`hypercall::EXIT`]; does not return.
+    Exit {
+        /// 0 if all went well.
+        code: u64,
+    },
+    /// [`hypercall::REPORT`].
+    Report {
+        /// For [`crate::protocol::ReportKey::from_code`]; none: `InvalidParameters`.
+        key: u64,
+        /// The number reported.
+        value: u64,
+    },
+    /// [`hypercall::IRQ_ENABLE`].
+    IrqEnable {
+        /// Below 32.
+        interrupt: u8,
+        /// As the GIC has it: lower is more urgent.
+        priority: u8,
+    },
+}
+
+/// The call in x0 to x7, or the error to answer.
+pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
+    // The function is in w0 (DEN 0028, register use); a 32-bit function's arguments are in w1 to w7, and
+    // what the upper halves hold is nobody's business.
+    let function = registers[0] as u32;
+    let mask = if function & SMC64 == 0 { u64::from(u32::MAX) } else { u64::MAX };
+    let [_, arguments @ ..] = registers.map(|register| register & mask);
+    let [first, second, third, ..] = arguments;
+    Ok(match function {
+        PSCI_VERSION => answer(0x1_0001),
+        CPU_SUSPEND_32 | CPU_SUSPEND_64 if first & POWER_STATE_RESERVED == 0 => Call::CpuSuspend,
+        CPU_OFF => Call::CpuOff,
+        CPU_ON_32 | CPU_ON_64 => Call::CpuOn { target: first, entry: second, context_id: third },
+        // Higher levels than 0 are optional since PSCI 1.0 (DEN 0022, AFFINITY_INFO).
+        AFFINITY_INFO_32 | AFFINITY_INFO_64 if second as u32 == 0 => Call::AffinityInfo { target: first },
+        MIGRATE_INFO_TYPE => answer(NO_MIGRATION),
+        SYSTEM_OFF => Call::SystemOff,
+        SYSTEM_RESET => Call::SystemReset,
+        // Type 0 is a warm reset, other architectural types do not exist, and the vendor's (bit 31) mean
+        // a reset like any other here, since the vendor is us (DEN 0022, SYSTEM_RESET2).
+        SYSTEM_RESET2_32 | SYSTEM_RESET2_64 if matches!(first as u32, 0 | 0x8000_0000..) => Call::SystemReset,
+        PSCI_FEATURES => answer(features(first)?),
+        SMCCC_VERSION => answer(0x1_0001),
+        // No workaround for a CPU's errata is offered, so none is found.
+        SMCCC_ARCH_FEATURES if matches!(first as u32, SMCCC_VERSION | SMCCC_ARCH_FEATURES) => answer(SUCCESS),
+        hypercall::UID_CALL => Call::Answer(hypercall::UID_WORDS.map(u64::from)),
+        hypercall::REVISION_CALL => {
+            let version = hypercall::INTERFACE_VERSION;
+            Call::Answer([u64::from(version >> 16), u64::from(version & 0xffff), 0, 0])
+        }
+        hypercall::VERSION => answer(u64::from(hypercall::INTERFACE_VERSION)),
+        hypercall::CONSOLE_WRITE => Call::ConsoleWrite(arguments),
+        hypercall::EXIT => Call::Exit { code: first },
+        hypercall::REPORT => Call::Report { key: first, value: second },
+        hypercall::IRQ_ENABLE => match (u8::try_from(first), u8::try_from(second)) {
+            (Ok(interrupt @ 0..32), Ok(priority)) => Call::IrqEnable { interrupt, priority },
+            _ => return Err(PsciError::InvalidParameters),
+        },
+        CPU_SUSPEND_32 | CPU_SUSPEND_64 | AFFINITY_INFO_32 | AFFINITY_INFO_64 | SYSTEM_RESET2_32 | SYSTEM_RESET2_64 => {
+            return Err(PsciError::InvalidParameters);
+        }
+        _ => return Err(PsciError::NotSupported),
+    })
+}
+
+fn answer(x0: u64) -> Call {
+    Call::Answer([x0, 0, 0, 0])
+}
+
+/// PSCI_FEATURES (DEN 0022). No function has a feature flag set: CPU_SUSPEND takes the
+/// original format of the power state, and the platform coordinates.
+fn features(function: u64) -> Result<u64, PsciError> {
+    match function as u32 {
+        PSCI_VERSION | CPU_SUSPEND_32 | CPU_SUSPEND_64 | CPU_OFF | CPU_ON_32 | CPU_ON_64 | AFFINITY_INFO_32
+        | AFFINITY_INFO_64 | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | SYSTEM_RESET2_32 | SYSTEM_RESET2_64
+        | PSCI_FEATURES | SMCCC_VERSION => Ok(SUCCESS),
+        _ => Err(PsciError::NotSupported),
+    }
+}

@@ -1,0 +1,24 @@
+//! A model of each protocol that cores share, over the very source that the kernel links.
+//!
+//! `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --release -p loom-tests`
+//!
+//! Without `--cfg loom` this crate is empty, and has no tests that could pretend to pass.
+//! `README.md` says what each model shows, and which mutant of the source which model kills.
+#![cfg(loom)]
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod lock;
+#[cfg(test)]
+mod mailbox;
+#[cfg(test)]
+mod psci;
+#[cfg(test)]
+mod run_queue;
+#[cfg(test)]
+mod trace;

@@ -1,0 +1,36 @@
+//! Waking all cores of a machine in a binary tree over their list, so that the longest path grows
+//! with the logarithm of their number: core n wakes 2n + 1 and 2n + 2.
+//!
+//! When the firmware refuses a core, whoever tried wakes that core's children in its stead. So
+//! each core of the list is asked for exactly once, unless a core that was asked for is lost on
+//! its way; what hangs on that one is found in the ledger as still off.
+
+#[cfg(test)]
+mod tests;
+
+/// What becomes of a core that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is on its way and will wake its own children.
+    Coming,
+    /// It will not come: its children are the caller's to wake.
+    Refused,
+    /// There is no such core, or somebody else has it in hand.
+    NotMine,
+}
+
+/// Wakes the children of core `parent`, and those of children that are refused. The depth of the
+/// recursion is that of the tree.
+pub fn wake_children(parent: usize, ask: &mut impl FnMut(usize) -> Asked) {
+    let first = parent.saturating_mul(2).saturating_add(1);
+    for child in [first, first.saturating_add(1)] {
+        wake(child, ask);
+    }
+}
+
+/// Wakes one core, or what hangs on it.
+pub fn wake(core: usize, ask: &mut impl FnMut(usize) -> Asked) {
+    if ask(core) == Asked::Refused {
+        wake_children(core, ask);
+    }
+}

@@ -1,0 +1,287 @@
+//! A context's processor state, and its way into and out of a core.
+//!
+//! Ownership: `state` is touched only by the core on whose run queue the context is, or, while it
+//! is on none, by the core that brings it up or ends it (the winner of guest PSCI's `request_on`,
+//! or the last core of a stopping domain). `Context::core` names it.
+
+use super::core_local::CoreLocal;
+use super::gic;
+use super::sysreg::{isb, read, write};
+use crate::domain::{Domain, Port};
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+use domains::psci::CpuPower;
+use domains::vgic::ListRegisters;
+use smp::core_id::CoreId;
+use smp::run_queue::ContextId;
+
+/// General registers as `vectors.s` lays them out.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    /// Where the guest goes on.
+    pub elr: u64,
+    /// Its PSTATE.
+    pub spsr: u64,
+}
+
+impl Registers {
+    /// Register `n` as an instruction names it: 31 is zero.
+    pub fn get(&self, n: u8) -> u64 {
+        self.x.get(usize::from(n)).copied().unwrap_or(0)
+    }
+
+    /// Sets register `n`; 31 is dropped.
+    pub fn set(&mut self, n: u8, value: u64) {
+        if let Some(x) = self.x.get_mut(usize::from(n)) {
+            *x = value;
+        }
+    }
+
+    /// Goes past the instruction that trapped.
+    pub fn skip(&mut self) {
+        self.elr = self.elr.wrapping_add(4);
+    }
+}
+
+macro_rules! system_registers {
+    ($($field:ident $name:literal,)*) => {
+        /// EL1 and EL0 system registers that a guest can change.
+        #[derive(Clone, Copy, Default)]
+        struct SystemRegisters { $($field: u64,)* }
+
+        impl SystemRegisters {
+            fn save(&mut self) { $(self.$field = read!($name);)* }
+            fn load(&self) { $(write!($name, self.$field);)* }
+        }
+    };
+}
+
+system_registers! {
+    sctlr "sctlr_el1",
+    cpacr "cpacr_el1",
+    ttbr0 "ttbr0_el1",
+    ttbr1 "ttbr1_el1",
+    tcr "tcr_el1",
+    mair "mair_el1",
+    amair "amair_el1",
+    vbar "vbar_el1",
+    contextidr "contextidr_el1",
+    elr "elr_el1",
+    spsr "spsr_el1",
+    esr "esr_el1",
+    far "far_el1",
+    afsr0 "afsr0_el1",
+    afsr1 "afsr1_el1",
+    par "par_el1",
+    tpidr_el1 "tpidr_el1",
+    tpidr_el0 "tpidr_el0",
+    tpidrro_el0 "tpidrro_el0",
+    sp_el0 "sp_el0",
+    sp_el1 "sp_el1",
+    csselr "csselr_el1",
+    cntkctl "cntkctl_el1",
+    cntv_cval "cntv_cval_el0",
+    cntv_ctl "cntv_ctl_el0",
+    cntp_cval "cntp_cval_el0",
+    cntp_ctl "cntp_ctl_el0",
+    vmcr "ich_vmcr_el2",
+    active0 "ich_ap0r0_el2",
+    active1 "ich_ap1r0_el2",
+}
+
+/// FP and SIMD registers; EL2 itself uses none.
+#[repr(C, align(16))]
+#[derive(Clone, Copy)]
+struct FloatingPoint {
+    q: [u128; 32],
+    control: u64,
+    status: u64,
+}
+
+impl FloatingPoint {
+    const ZERO: Self = Self { q: [0; 32], control: 0, status: 0 };
+}
+
+global_asm!(include_str!("floating_point.s"));
+
+unsafe extern "C" {
+    fn save_floating_point(to: *mut FloatingPoint);
+    fn load_floating_point(from: *const FloatingPoint);
+}
+
+/// SCTLR_EL1 at reset: RES1 bits, MMU and caches off.
+const SCTLR_RESET: u64 = 0x30d0_0800;
+/// PSTATE at a guest's entry: EL1h, all exceptions masked.
+pub const SPSR_ENTRY: u64 = 0x3c5;
+
+#[repr(C, align(64))]
+struct State {
+    registers: Registers,
+    floating_point: FloatingPoint,
+    system: SystemRegisters,
+    list: ListRegisters,
+}
+
+/// A context: one virtual CPU of a domain.
+#[repr(C, align(64))]
+pub struct Context {
+    state: UnsafeCell<State>,
+    /// Index among all contexts of the machine.
+    pub id: ContextId,
+    /// Index in its domain.
+    pub index: u16,
+    /// Its domain.
+    pub domain: &'static Domain,
+    /// Guest PSCI power state.
+    pub power: CpuPower,
+    /// Core + 1 whose run queue holds the context; 0: none.
+    core: AtomicU32,
+}
+
+// SAFETY: `state` is touched by one core at a time (module documentation); all else is atomic or
+// never written after start-up.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// A context that is off.
+    pub fn new(id: ContextId, index: u16, domain: &'static Domain) -> Self {
+        Self {
+            state: UnsafeCell::new(State {
+                registers: Registers::default(),
+                floating_point: FloatingPoint::ZERO,
+                system: SystemRegisters::default(),
+                list: gic::empty_list_registers(),
+            }),
+            id,
+            index,
+            domain,
+            power: CpuPower::new(),
+            core: AtomicU32::new(0),
+        }
+    }
+
+    /// The core that holds the context.
+    pub fn core(&self) -> Option<CoreId> {
+        CoreId::new((self.core.load(Ordering::Acquire) as usize).checked_sub(1)?)
+    }
+
+    /// Puts the context into the hands of `core`, or of none.
+    pub fn set_core(&self, core: Option<CoreId>) {
+        let word = core.map_or(0, |core| core.index().wrapping_add(1));
+        self.core.store(word as u32, Ordering::Release);
+    }
+
+    fn state(&self) -> *mut State {
+        self.state.get()
+    }
+
+    /// Address of the registers, for `enter_guest`.
+    pub fn registers(&self) -> *const Registers {
+        // SAFETY: takes an address, reads nothing.
+        unsafe { &raw const (*self.state()).registers }
+    }
+
+    /// Sets the state in which PSCI enters a CPU (PSCI 1.1, 6.4): everything at reset, x0 given.
+    pub fn reset(&self, entry: u64, x0: u64) {
+        let mut registers = Registers { elr: entry, spsr: SPSR_ENTRY, ..Registers::default() };
+        registers.set(0, x0);
+        // SAFETY: ownership (module documentation): the caller brings this context up.
+        let state = unsafe { &mut *self.state() };
+        state.registers = registers;
+        state.floating_point = FloatingPoint::ZERO;
+        state.system = SystemRegisters { sctlr: SCTLR_RESET, ..SystemRegisters::default() };
+    }
+
+    /// The virtual timers' next deadline in counter ticks, of a context that is not loaded.
+    pub fn timer_deadline(&self) -> Option<u64> {
+        // SAFETY: ownership (module documentation); called by the core that holds the context.
+        let system = unsafe { &(*self.state()).system };
+        let armed = |control: u64, value: u64| (control & 3 == 1).then_some(value);
+        let deadlines = [armed(system.cntv_ctl, system.cntv_cval), armed(system.cntp_ctl, system.cntp_cval)];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Loads the context into this core: everything that a guest can see of a core is written.
+    pub fn load(&self, core: &CoreLocal) {
+        self.domain.stage2.enter();
+        write!("vpidr_el2", read!("midr_el1"));
+        write!("vmpidr_el2", 1 << 31 | domains::psci::affinity_of(usize::from(self.index)));
+        {
+            // SAFETY: ownership (module documentation): `core` holds the context and runs this.
+            let state = unsafe { &mut *self.state() };
+            state.system.load();
+            // SAFETY: 16-byte aligned memory of the right length; EL2 has no FP state of its own.
+            unsafe { load_floating_point(&raw const state.floating_point) }
+            state.list.touch_all();
+        }
+        gic::activate(core, self.domain.vgic.resume(usize::from(self.index)));
+        self.list_interrupts();
+        isb();
+    }
+
+    /// Takes the context out of this core and leaves nothing of it behind.
+    pub fn unload(&self, core: &CoreLocal) {
+        // SAFETY: ownership (module documentation): `core` holds the context and runs this.
+        let state = unsafe { &mut *self.state() };
+        state.system.save();
+        // SAFETY: as in `load`.
+        unsafe { save_floating_point(&raw mut state.floating_point) }
+        let ended = gic::read_list(&mut state.list);
+        clean_core();
+        let (index, port) = (usize::from(self.index), &mut self.port(core));
+        let active = self.domain.vgic.suspend(index, &mut state.list, ended, &mut gic::Physical, port);
+        gic::clean(core, active);
+    }
+
+    fn port<'a>(&self, core: &'a CoreLocal) -> Port<'a> {
+        Port { domain: self.domain, core }
+    }
+
+    /// Folds what the guest did to its list registers back into the vGIC. Only for the loaded
+    /// context, and only before [`Self::list_interrupts`].
+    pub fn fold_interrupts(&self, core: &CoreLocal) {
+        // SAFETY: ownership (module documentation): `core` holds the context and runs this.
+        let state = unsafe { &mut *self.state() };
+        let ended = gic::read_list(&mut state.list);
+        let (index, port) = (usize::from(self.index), &mut self.port(core));
+        self.domain.vgic.sync(index, &mut state.list, ended, &mut gic::Physical, port);
+    }
+
+    /// Fills the list registers with what is most urgent now. Only for the loaded context.
+    pub fn list_interrupts(&self) {
+        // SAFETY: ownership (module documentation): the core that holds the context runs this.
+        let state = unsafe { &mut *self.state() };
+        let maintenance = self.domain.vgic.flush(usize::from(self.index), &mut state.list);
+        gic::write_list(&mut state.list, maintenance);
+    }
+
+    /// Brings list registers and vGIC into step. Only for the loaded context.
+    pub fn refresh_interrupts(&self, core: &CoreLocal) {
+        self.fold_interrupts(core);
+        self.list_interrupts();
+    }
+
+    /// Whether an interrupt waits that ends this context's WFI.
+    pub fn has_interrupt(&self, core: &CoreLocal) -> bool {
+        let index = usize::from(self.index);
+        if core.current().is_some_and(|(_, loaded)| core::ptr::eq(loaded, self)) {
+            self.fold_interrupts(core);
+            let pending = self.domain.vgic.is_pending(index);
+            self.list_interrupts();
+            return pending;
+        }
+        self.domain.vgic.is_pending(index)
+    }
+}
+
+/// Leaves a core with no guest state: every register that a guest could have set is cleared.
+pub fn clean_core() {
+    SystemRegisters { sctlr: SCTLR_RESET, ..SystemRegisters::default() }.load();
+    // SAFETY: as in `Context::load`.
+    unsafe { load_floating_point(&FloatingPoint::ZERO) }
+    isb();
+}

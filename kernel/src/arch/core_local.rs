@@ -1,0 +1,136 @@
+//! What a core has for itself: its block of the reserved area, found through TPIDR_EL2.
+//!
+//! Block layout (physical, one after the other for all cores): a guard page that is never mapped,
+//! the stack, this structure in one page, the trace area. See [`layout`].
+
+use super::cache;
+use super::context::Context;
+use super::mmu::PAGE;
+use super::sysreg::{read, write};
+use crate::platform::arena::Arena;
+use core::ptr::null;
+use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
+use smp::core_id::{CoreId, Mpidr};
+use smp::mailbox::Mailbox;
+use smp::run_queue::{RunQueue, Slot};
+use smp::trace::Area;
+
+/// Byte offsets within a core's block.
+pub mod layout {
+    use super::PAGE;
+    /// The stack grows down to the guard page at the block's start.
+    pub const STACK_TOP: u64 = 3 * PAGE;
+    /// The `CoreLocal` page.
+    pub const LOCAL: u64 = STACK_TOP;
+    /// Exit counters and trace ring, read by the host.
+    pub const TRACE: u64 = LOCAL + PAGE;
+    /// Bytes of trace area.
+    pub const TRACE_BYTES: u64 = 3 * PAGE;
+    /// Bytes of a block.
+    pub const BLOCK: u64 = TRACE + TRACE_BYTES;
+}
+
+/// Per-core data. Fields written after start-up are atomics; those marked "own" are only
+/// written by the core itself.
+#[repr(C, align(64))]
+pub struct CoreLocal {
+    /// Top of this core's stack (`vectors.s` reads it).
+    pub stack_top: u64,
+    /// Index in the machine's list of cores.
+    pub id: CoreId,
+    /// Affinity.
+    pub mpidr: Mpidr,
+    /// Physical address of this core's GIC redistributor frames (own; 0 before start-up).
+    pub redistributor: AtomicU64,
+    /// Messages from other cores.
+    pub mailbox: Mailbox,
+    /// Contexts that run here.
+    pub queue: RunQueue,
+    /// Traps are set for a core that several contexts share (own).
+    pub shared: AtomicBool,
+    /// The context whose state is in the core's registers (own).
+    current: AtomicPtr<Context>,
+    /// Slot of `current` in `queue` (own).
+    slot: AtomicU64,
+}
+
+const _: () = assert!(size_of::<CoreLocal>() <= PAGE as usize);
+const _: () = assert!(size_of::<Area>() as u64 <= layout::TRACE_BYTES);
+
+impl CoreLocal {
+    /// Makes the block of a core ready, before the core is switched on.
+    pub fn place(arena: &Arena, id: CoreId, mpidr: Mpidr) -> &'static Self {
+        let block = arena.block(id);
+        let local = (block.wrapping_add(layout::LOCAL)) as *mut Self;
+        let value = Self {
+            stack_top: block.wrapping_add(layout::STACK_TOP),
+            id,
+            mpidr,
+            redistributor: AtomicU64::new(0),
+            mailbox: Mailbox::new(),
+            queue: RunQueue::new(),
+            shared: AtomicBool::new(false),
+            current: AtomicPtr::new(null::<Context>().cast_mut()),
+            slot: AtomicU64::new(0),
+        };
+        let trace = block.wrapping_add(layout::TRACE) as *mut u8;
+        // SAFETY: 1. the arena mapped the block and keeps it for this core, which is off; 2. `LOCAL`
+        // is page-aligned within it and leaves a page; 3. the trace area is all atomics, for
+        // which zero is a value.
+        unsafe {
+            cache::clear(core::slice::from_raw_parts_mut(trace, layout::TRACE_BYTES as usize));
+            local.write(value);
+            &*local
+        }
+    }
+
+    /// The data of a core; not before the cores were brought up, when all were placed.
+    pub fn at(arena: &Arena, id: CoreId) -> &'static Self {
+        let address = arena.block(id).wrapping_add(layout::LOCAL) as *const Self;
+        // SAFETY: mapped for ever; `place` wrote it, or it is still memory whose every bit pattern
+        // that a reader could meet before (a core that never came up) was written by `place` too,
+        // as every core of the list is placed before it is woken.
+        unsafe { &*address }
+    }
+
+    /// This core's part of what the host reads: exit counters and trace ring.
+    pub fn trace(&self) -> &'static Area {
+        let address = (core::ptr::from_ref(self) as u64).wrapping_add(PAGE) as *const Area;
+        // SAFETY: the trace area follows this page in the block, and `place` cleared it; all
+        // its fields are atomics.
+        unsafe { &*address }
+    }
+
+    /// Until [`install`](Self::install), this core has no data: TPIDR_EL2 is unknown at reset.
+    pub fn clear_this() {
+        write!("tpidr_el2", 0);
+    }
+
+    /// Makes this the data of the core that runs this.
+    pub fn install(&'static self) {
+        write!("tpidr_el2", core::ptr::from_ref(self) as u64);
+    }
+
+    /// The running core's data; `None` in the first core's early boot.
+    pub fn this() -> Option<&'static Self> {
+        let pointer = read!("tpidr_el2") as *const Self;
+        // SAFETY: TPIDR_EL2 is 0 until `install` or `boot.s` set it to a `CoreLocal` that lives
+        // for ever; `primary_main` clears it first.
+        unsafe { pointer.as_ref() }
+    }
+
+    /// The context whose state is loaded here, and its slot.
+    pub fn current(&self) -> Option<(Slot, &'static Context)> {
+        // SAFETY: only `set_current` stores here, from a `&'static Context`.
+        let context = unsafe { self.current.load(Relaxed).as_ref() }?;
+        Some((Slot::new(self.slot.load(Relaxed) as usize)?, context))
+    }
+
+    /// Notes which context's state is loaded.
+    pub fn set_current(&self, loaded: Option<(Slot, &'static Context)>) {
+        let pointer = loaded.map_or(null(), |(_, context)| core::ptr::from_ref(context));
+        self.current.store(pointer.cast_mut(), Relaxed);
+        self.slot.store(loaded.map_or(0, |(slot, _)| slot.index() as u64), Relaxed);
+    }
+}

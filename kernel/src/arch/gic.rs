@@ -1,0 +1,282 @@
+//! The physical GICv3: distributor, redistributors, CPU interface, and the registers of the
+//! virtual interface (GIC Architecture Specification, IHI 0069).
+//!
+//! EL2 acknowledges with EOImode = 1: its write to ICC_EOIR1_EL1 drops the priority; what is
+//! EL2's own it deactivates itself, the guest's timers are deactivated by the guest's end of
+//! interrupt, through list registers with the HW bit.
+
+use super::core_local::CoreLocal;
+use super::sysreg::{isb, read, write};
+use crate::platform::device::Registers;
+use crate::platform::machine::Gic;
+use core::sync::atomic::Ordering::Relaxed;
+use domains::mmio::Level;
+use domains::vgic::{HwInterrupts, ListRegisters, Maintenance};
+use smp::core_id::Mpidr;
+
+/// The SGI by which cores ring each other.
+pub const DOORBELL: u32 = 0;
+/// No interrupt was pending (IHI 0069, 2.2.1).
+pub const FIRST_SPECIAL: u32 = 1020;
+/// Priority of all physical interrupts.
+const PRIORITY: u64 = 0x8080_8080;
+
+mod gicd {
+    pub const CTLR: u64 = 0x0;
+    pub const TYPER: u64 = 0x4;
+    pub const IGROUPR: u64 = 0x80;
+    pub const ISENABLER: u64 = 0x100;
+    pub const ICENABLER: u64 = 0x180;
+    pub const IPRIORITYR: u64 = 0x400;
+    pub const IROUTER: u64 = 0x6000;
+}
+
+mod gicr {
+    pub const TYPER: u64 = 0x8;
+    pub const WAKER: u64 = 0x14;
+    /// The frame of SGIs and PPIs follows the control frame.
+    pub const SGI: u64 = 0x1_0000;
+    pub const IGROUPR0: u64 = SGI + 0x80;
+    pub const ISENABLER0: u64 = SGI + 0x100;
+    pub const ICPENDR0: u64 = SGI + 0x280;
+    pub const ISACTIVER0: u64 = SGI + 0x300;
+    pub const ICACTIVER0: u64 = SGI + 0x380;
+    pub const IPRIORITYR: u64 = SGI + 0x400;
+    pub const FRAMES: u64 = 0x2_0000;
+}
+
+/// The GIC does not answer as its specification says.
+#[derive(Debug)]
+pub enum GicError {
+    /// A write did not take effect.
+    Stuck,
+    /// No redistributor has this core's affinity.
+    NoRedistributor,
+}
+
+/// Looks at a register until `done`, a bounded number of times.
+fn poll(done: impl Fn() -> bool) -> Result<(), GicError> {
+    for _ in 0..100_000 {
+        if done() {
+            return Ok(());
+        }
+        aarch64_cpu::asm::nop();
+    }
+    Err(GicError::Stuck)
+}
+
+/// Brings up the distributor; all shared interrupts are group 1, off.
+///
+/// # Errors
+/// See [`GicError`].
+pub fn start_distributor(gic: &Gic) -> Result<(), GicError> {
+    let distributor = Registers::new(gic.distributor);
+    let written = || distributor.read32(gicd::CTLR) & 1 << 31 == 0;
+    distributor.write32(gicd::CTLR, 0);
+    poll(written)?;
+    let words = u64::from(distributor.read32(gicd::TYPER) & 0x1f).wrapping_add(1);
+    for word in 1..words {
+        distributor.write32(gicd::ICENABLER.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+        distributor.write32(gicd::IGROUPR.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+    }
+    // Affinity routing, group 1.
+    distributor.write32(gicd::CTLR, 1 << 4 | 1 << 1);
+    poll(written)
+}
+
+/// Routes a shared interrupt to a core and switches it on.
+pub fn enable_shared(gic: &Gic, intid: u32, core: Mpidr) {
+    let distributor = Registers::new(gic.distributor);
+    let id = u64::from(intid);
+    distributor.write8(gicd::IPRIORITYR.wrapping_add(id), PRIORITY as u8);
+    distributor.write64(gicd::IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
+    distributor.write32(gicd::ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
+}
+
+/// GICR_TYPER's affinity, in MPIDR's layout.
+fn affinity_of(frame: u64) -> u64 {
+    let typer = Registers::new(frame).read64(gicr::TYPER) >> 32;
+    (typer & 0xff_ffff) | (typer & 0xff00_0000) << 8
+}
+
+/// Finds a core's redistributor: tried first is the frame at the core's place in the list (so
+/// that bring-up does not grow with the number of cores), then all.
+fn find_redistributor(gic: &Gic, core: &CoreLocal) -> Result<u64, GicError> {
+    let frames = || {
+        gic.redistributors.iter().flat_map(|region| {
+            (0..region.length / gicr::FRAMES).map(move |n| region.start.wrapping_add(n.wrapping_mul(gicr::FRAMES)))
+        })
+    };
+    let has = |frame: &u64| affinity_of(*frame) == core.mpidr.value();
+    let mut at = core.id.index() as u64;
+    for region in &gic.redistributors {
+        let count = region.length / gicr::FRAMES;
+        if at < count {
+            let frame = region.start.wrapping_add(at.wrapping_mul(gicr::FRAMES));
+            if has(&frame) {
+                return Ok(frame);
+            }
+            break;
+        }
+        at = at.wrapping_sub(count);
+    }
+    frames().find(has).ok_or(GicError::NoRedistributor)
+}
+
+/// Brings up this core's redistributor and CPU interface.
+///
+/// # Errors
+/// See [`GicError`].
+pub fn start_core(gic: &Gic, core: &CoreLocal) -> Result<(), GicError> {
+    let frame = find_redistributor(gic, core)?;
+    core.redistributor.store(frame, Relaxed);
+    let redistributor = Registers::new(frame);
+    // ProcessorSleep off; wait for ChildrenAsleep.
+    redistributor.write32(gicr::WAKER, redistributor.read32(gicr::WAKER) & !2);
+    poll(|| redistributor.read32(gicr::WAKER) & 4 == 0)?;
+    redistributor.write32(gicr::IGROUPR0, u32::MAX);
+    for register in 0..8u64 {
+        redistributor.write32(gicr::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY as u32);
+    }
+    let own = 1 << DOORBELL | 1 << gic.maintenance | 1 << gic.timers.hypervisor;
+    redistributor.write32(gicr::ISENABLER0, own | guest_timers(gic));
+    // SRE, no bypass, EL1 may use the system register interface.
+    write!("icc_sre_el2", 0xf);
+    isb();
+    write!("icc_pmr_el1", 0xff);
+    write!("icc_bpr1_el1", 0);
+    write!("icc_ctlr_el1", 2);
+    write!("icc_igrpen1_el1", 1);
+    write!("ich_hcr_el2", 1);
+    isb();
+    Ok(())
+}
+
+fn guest_timers(gic: &Gic) -> u32 {
+    1 << gic.timers.virtual_ | 1 << gic.timers.physical
+}
+
+/// Interrupts a core.
+pub fn ring(core: Mpidr) {
+    let target = core.value();
+    let aff = |shift: u32| target >> shift & 0xff;
+    let list = 1u64.wrapping_shl((aff(0) & 0xf) as u32);
+    let range = aff(0) >> 4;
+    // What the other core is to see is written before it is interrupted.
+    super::sysreg::dsb();
+    write!(
+        "icc_sgi1r_el1",
+        aff(32) << 48 | range << 44 | aff(16) << 32 | u64::from(DOORBELL) << 24 | aff(8) << 16 | list
+    );
+    isb();
+}
+
+/// Takes the most urgent pending interrupt, or `None`.
+pub fn acknowledge() -> Option<u32> {
+    let intid = read!("icc_iar1_el1") as u32 & 0xff_ffff;
+    (intid < FIRST_SPECIAL).then_some(intid)
+}
+
+/// Ends an interrupt of EL2's own.
+pub fn end(intid: u32) {
+    drop_priority(intid);
+    write!("icc_dir_el1", u64::from(intid));
+}
+
+/// Lets further interrupts in; this one stays active until the guest ends it.
+pub fn drop_priority(intid: u32) {
+    write!("icc_eoir1_el1", u64::from(intid));
+}
+
+/// Makes an interrupt inactive.
+pub fn deactivate(intid: u32) {
+    write!("icc_dir_el1", u64::from(intid));
+}
+
+/// List registers for this machine, all empty.
+pub fn empty_list_registers() -> ListRegisters {
+    ListRegisters::new((read!("ich_vtr_el2") & 0x1f).wrapping_add(1) as usize)
+}
+
+macro_rules! list_registers {
+    ($($n:literal $name:literal,)*) => {
+        fn read_list_register(n: usize) -> u64 {
+            match n { $($n => read!($name),)* _ => 0 }
+        }
+        fn write_list_register(n: usize, value: u64) {
+            match n { $($n => write!($name, value),)* _ => () }
+        }
+    };
+}
+
+list_registers! {
+    0 "ich_lr0_el2", 1 "ich_lr1_el2", 2 "ich_lr2_el2", 3 "ich_lr3_el2",
+    4 "ich_lr4_el2", 5 "ich_lr5_el2", 6 "ich_lr6_el2", 7 "ich_lr7_el2",
+    8 "ich_lr8_el2", 9 "ich_lr9_el2", 10 "ich_lr10_el2", 11 "ich_lr11_el2",
+    12 "ich_lr12_el2", 13 "ich_lr13_el2", 14 "ich_lr14_el2", 15 "ich_lr15_el2",
+}
+
+/// The numbers of the bits that are set.
+fn bits(mut set: u16) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let n = set.trailing_zeros() as usize;
+        set &= set.checked_sub(1)?;
+        Some(n)
+    })
+}
+
+/// Reads back the list registers that are in use; returns ICH_HCR_EL2.EOIcount.
+pub fn read_list(list: &mut ListRegisters) -> u32 {
+    for n in bits(list.used()) {
+        list.set(n, read_list_register(n));
+    }
+    (read!("ich_hcr_el2") >> 27) as u32
+}
+
+/// Writes the list registers that changed, and the conditions for a maintenance interrupt;
+/// EOIcount is cleared.
+pub fn write_list(list: &mut ListRegisters, maintenance: Maintenance) {
+    for n in bits(list.take_changed()) {
+        write_list_register(n, list.get(n));
+    }
+    write!("ich_hcr_el2", 1 | maintenance.bits());
+}
+
+/// Makes private interrupts (bits by INTID) active on this core: loaded list registers will
+/// deactivate them.
+pub fn activate(core: &CoreLocal, private: u32) {
+    if private != 0 {
+        Registers::new(core.redistributor.load(Relaxed)).write32(gicr::ISACTIVER0, private);
+    }
+}
+
+/// Leaves nothing of a guest in this core's interrupt state: list registers, active priorities,
+/// the private interrupts in `active` and what is pending of its timers, which are off by now.
+pub fn clean(core: &CoreLocal, active: u32) {
+    write!("ich_hcr_el2", 0);
+    for n in 0..((read!("ich_vtr_el2") & 0x1f).wrapping_add(1) as usize) {
+        write_list_register(n, 0);
+    }
+    isb();
+    let redistributor = Registers::new(core.redistributor.load(Relaxed));
+    if active != 0 {
+        redistributor.write32(gicr::ICACTIVER0, active);
+    }
+    redistributor.write32(gicr::ICPENDR0, guest_timers(&crate::boot::machine().gic));
+}
+
+/// The physical side of forwarded interrupts.
+pub struct Physical;
+
+impl HwInterrupts for Physical {
+    fn line(&mut self, intid: u32) -> Level {
+        // CNTx_CTL: enabled, not masked, condition met.
+        let virtual_ = intid == crate::boot::machine().gic.timers.virtual_;
+        let control = if virtual_ { read!("cntv_ctl_el0") } else { read!("cntp_ctl_el0") };
+        if control & 7 == 5 { Level::High } else { Level::Low }
+    }
+
+    fn deactivate(&mut self, intid: u32) {
+        deactivate(intid);
+    }
+}

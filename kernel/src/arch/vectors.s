@@ -1,0 +1,100 @@
+// EL2 exception vectors (Arm ARM D1.10).
+//
+// While a guest runs, SP_EL2 points at its context's Registers, so that an exit stores straight
+// into them. At EL2, SP is the core's stack. Layout of Registers: x0..x30, ELR, SPSR.
+
+.macro save_guest
+    stp     x0, x1, [sp, #16 * 0]
+    stp     x2, x3, [sp, #16 * 1]
+    stp     x4, x5, [sp, #16 * 2]
+    stp     x6, x7, [sp, #16 * 3]
+    stp     x8, x9, [sp, #16 * 4]
+    stp     x10, x11, [sp, #16 * 5]
+    stp     x12, x13, [sp, #16 * 6]
+    stp     x14, x15, [sp, #16 * 7]
+    stp     x16, x17, [sp, #16 * 8]
+    stp     x18, x19, [sp, #16 * 9]
+    stp     x20, x21, [sp, #16 * 10]
+    stp     x22, x23, [sp, #16 * 11]
+    stp     x24, x25, [sp, #16 * 12]
+    stp     x26, x27, [sp, #16 * 13]
+    stp     x28, x29, [sp, #16 * 14]
+    mrs     x2, elr_el2
+    mrs     x3, spsr_el2
+    stp     x30, x2, [sp, #16 * 15]
+    str     x3, [sp, #16 * 16]
+    mov     x0, sp
+    mrs     x1, tpidr_el2
+    ldr     x2, [x1, #{stack_top}]
+    mov     sp, x2
+.endm
+
+.macro guest_exit handler
+    .balign 128
+    b       \handler
+.endm
+
+// An exception taken at EL2 itself is a bug of Corral: say so and end.
+.macro own_fault kind
+    .balign 128
+    mov     x0, #\kind
+    mrs     x1, esr_el2
+    mrs     x2, elr_el2
+    mrs     x3, far_el2
+    b       own_fault_entry
+.endm
+
+.section .text.vectors, "ax"
+.balign 2048
+.global vectors
+vectors:
+.irp kind, 0, 1, 2, 3, 4, 5, 6, 7
+    own_fault \kind
+.endr
+// Lower EL in AArch64; AArch32 guests do not exist (HCR_EL2.RW).
+.irp handler, exit_sync, exit_irq, exit_irq, exit_serror, exit_serror, exit_serror, exit_serror, exit_serror
+    guest_exit \handler
+.endr
+
+exit_sync:
+    save_guest
+    bl      {guest_sync}
+    b       enter_guest
+exit_irq:
+    save_guest
+    bl      {guest_irq}
+    b       enter_guest
+exit_serror:
+    save_guest
+    bl      {guest_serror}
+
+// x0 = Registers of the context to run.
+.global enter_guest
+enter_guest:
+    mov     sp, x0
+    ldp     x30, x2, [sp, #16 * 15]
+    ldr     x3, [sp, #16 * 16]
+    msr     elr_el2, x2
+    msr     spsr_el2, x3
+    ldp     x2, x3, [sp, #16 * 1]
+    ldp     x4, x5, [sp, #16 * 2]
+    ldp     x6, x7, [sp, #16 * 3]
+    ldp     x8, x9, [sp, #16 * 4]
+    ldp     x10, x11, [sp, #16 * 5]
+    ldp     x12, x13, [sp, #16 * 6]
+    ldp     x14, x15, [sp, #16 * 7]
+    ldp     x16, x17, [sp, #16 * 8]
+    ldp     x18, x19, [sp, #16 * 9]
+    ldp     x20, x21, [sp, #16 * 10]
+    ldp     x22, x23, [sp, #16 * 11]
+    ldp     x24, x25, [sp, #16 * 12]
+    ldp     x26, x27, [sp, #16 * 13]
+    ldp     x28, x29, [sp, #16 * 14]
+    ldp     x0, x1, [sp, #16 * 0]
+    eret
+
+// Stack may be what broke: take the boot stack, whose owner left it long ago.
+own_fault_entry:
+    adrp    x4, __boot_stack_top
+    add     sp, x4, :lo12:__boot_stack_top
+    b       {own_fault}

@@ -1,0 +1,261 @@
+//! From the first instruction in Rust to running domains, and the wake-up of all cores.
+//!
+//! Cores come up in a tree (`hotplug::bring_up`); a parent makes its child's data ready. When a
+//! core was switched on and never arrives, the first core wakes what hung on it after a time-out.
+
+use crate::arch::core_local::CoreLocal;
+use crate::arch::exception::{self, WaitTrap};
+use crate::arch::sysreg::wait_for_interrupt;
+use crate::arch::{self, gic, mmu, timer};
+use crate::platform::arena::Arena;
+use crate::platform::firmware;
+use crate::platform::machine::{Conduit, Machine, Missing};
+use crate::platform::uart::Uart;
+use crate::trace::{self, About};
+use crate::{console, domain, fail, schedule};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use domains::ledger::{CoreRecord, CoreState, Ledger, LedgerWord};
+use hotplug::bring_up::{self, Asked};
+use log::{error, info};
+use smp::core_id::CoreId;
+use smp::trace::{Event, HeaderFields};
+use spin::Once;
+
+/// What the machine is, and the memory that the kernel keeps.
+pub struct Kernel {
+    /// The machine.
+    pub machine: Machine,
+    /// The reserved area.
+    pub arena: Arena,
+    /// Who owns which core.
+    pub ledger: Ledger<'static>,
+    /// Counter at the first instruction in Rust.
+    boot_ticks: u64,
+}
+
+static KERNEL: Once<Kernel> = Once::new();
+/// Cores that are up or known to have failed.
+static ACCOUNTED: AtomicUsize = AtomicUsize::new(0);
+
+/// The kernel's global data; every caller runs after `primary_main` set it.
+pub fn kernel() -> &'static Kernel {
+    KERNEL.get().unwrap_or_else(|| fail::stop(format_args!("used before it was set: KERNEL")))
+}
+
+/// The machine.
+pub fn machine() -> &'static Machine {
+    &kernel().machine
+}
+
+/// How to call PSCI; SMC before the device tree was read.
+pub fn conduit() -> Conduit {
+    KERNEL.get().map_or(Conduit::Smc, |kernel| kernel.machine.conduit)
+}
+
+/// Another core's data. All are in place once cores run domains.
+pub fn core(id: CoreId) -> Option<&'static CoreLocal> {
+    let kernel = kernel();
+    (id.index() < kernel.machine.cores.len()).then(|| CoreLocal::at(&kernel.arena, id))
+}
+
+/// First Rust code of the first core, on the boot stack, with the MMU on.
+pub extern "C" fn primary_main(device_tree: u64) -> ! {
+    let boot_ticks = timer::now();
+    CoreLocal::clear_this();
+    let boot_core = arch::boot::affinity();
+    let machine = match Machine::read(device_tree, boot_core) {
+        Ok(machine) => machine,
+        Err(why) => without_machine(why),
+    };
+    let started = map_devices(&machine);
+    console::start(Uart::new(machine.uart.start));
+    info!(
+        target: "boot",
+        "corral version={} cores={} ram={:#x}+{:#x} conduit={:?}",
+        env!("CARGO_PKG_VERSION"), machine.cores.len(), machine.ram.start, machine.ram.length, machine.conduit
+    );
+    if started.is_err() {
+        fail::stop(format_args!("no translation table left for devices"));
+    }
+    let arena = match Arena::reserve(machine.ram, machine.cores.len()) {
+        Ok(arena) => arena,
+        Err(why) => fail::stop(format_args!("{why}")),
+    };
+    let Some(words) = arena.place_all(machine.cores.len(), |_| LedgerWord::new()) else {
+        fail::stop(format_args!("arena full: ledger"))
+    };
+    let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), boot_ticks });
+    let Some(core) = place(kernel, 0) else { fail::stop(format_args!("machine without cores")) };
+    core.install();
+    start_machine(kernel, core);
+    domain::start_all(core);
+    // The boot stack, with its room for device tree and manifest, is needed no more.
+    arch::boot::continue_on_own_stack(core, schedule::run)
+}
+
+/// The device tree lacks what the kernel cannot do without: says so if there is a UART.
+fn without_machine(why: Missing) -> ! {
+    if let Some(region) = why.uart
+        && mmu::map(region.start, region.end(), mmu::Access::Device).is_ok()
+    {
+        console::start(Uart::new(region.start));
+    }
+    fail::stop(format_args!("the device tree does not describe: {}", why.what))
+}
+
+fn map_devices(machine: &Machine) -> Result<(), mmu::OutOfTables> {
+    mmu::map(machine.uart.start, machine.uart.end(), mmu::Access::Device)?;
+    let distributor = machine.gic.distributor;
+    mmu::map(distributor, distributor.wrapping_add(0x1_0000), mmu::Access::Device)?;
+    for region in &machine.gic.redistributors {
+        mmu::map(region.start, region.end(), mmu::Access::Device)?;
+    }
+    mmu::map(machine.archive.start, machine.archive.end, mmu::Access::Read)
+}
+
+/// Makes the data of the `index`-th core ready, for the one who may switch it on: the ledger word
+/// goes from off to waking once. `None`: there is no such core, or somebody else has it in hand.
+fn place(kernel: &Kernel, index: usize) -> Option<&'static CoreLocal> {
+    let mpidr = *kernel.machine.cores.get(index)?;
+    let id = CoreId::new(index)?;
+    kernel.ledger.wake(id).ok()?;
+    Some(CoreLocal::place(&kernel.arena, id, mpidr))
+}
+
+/// Starts the GIC and all other cores.
+fn start_machine(kernel: &Kernel, core: &'static CoreLocal) {
+    let machine = &kernel.machine;
+    publish_trace(kernel);
+    stage(core, 1, kernel.boot_ticks, 1);
+    if let Err(why) = gic::start_distributor(&machine.gic).and_then(|()| gic::start_core(&machine.gic, core)) {
+        fail::stop(format_args!("GIC: {why:?}"));
+    }
+    stage(core, 3, timer::now(), machine.cores.len());
+    join(core);
+    bring_up::wake_children(0, &mut ask);
+    wait_for_all(kernel);
+    let up = report_cores(kernel, core);
+    stage(core, 4, timer::now(), up);
+    gic::enable_shared(&machine.gic, machine.uart_interrupt, core.mpidr);
+}
+
+/// Notes that a stage of the boot was reached at `ticks`, with so many cores.
+pub fn stage(core: &CoreLocal, number: u64, ticks: u64, cores: usize) {
+    trace::record_at(core, Event::BootStage, About::Machine, ticks, number, cores as u64);
+}
+
+fn publish_trace(kernel: &Kernel) {
+    let ram = kernel.machine.ram;
+    let first = CoreId::new(0).map_or(0, |first| kernel.arena.block(first));
+    kernel.arena.header().publish(&HeaderFields {
+        cores: kernel.machine.cores.len() as u32,
+        counter_hz: timer::frequency(),
+        boot_ticks: kernel.boot_ticks,
+        area_base: first.wrapping_add(arch::core_local::layout::TRACE),
+        area_stride: arch::core_local::layout::BLOCK,
+        ram_base: ram.start,
+        ram_size: ram.length,
+    });
+}
+
+/// First Rust code of every other core.
+pub extern "C" fn secondary_main(core: &'static CoreLocal) -> ! {
+    if let Err(why) = gic::start_core(&machine().gic, core) {
+        error!(target: "boot", "core={} GIC: {why:?}", core.id);
+        loop {
+            wait_for_interrupt();
+        }
+    }
+    bring_up::wake_children(core.id.index(), &mut ask);
+    join(core);
+    schedule::run(core)
+}
+
+/// This core is up: into the pool.
+fn join(core: &'static CoreLocal) {
+    exception::set_traps(WaitTrap::Off);
+    arch::context::clean_core();
+    if let Err(why) = kernel().ledger.came_up(core.id) {
+        error!(target: "boot", "core={} ledger: {why:?}", core.id);
+    }
+    trace::record(core, Event::CoreUp, About::Machine, core.id.index() as u64, core.mpidr.value());
+    account(core);
+}
+
+/// One more core is accounted for; the last rings the first core.
+fn account(core: &CoreLocal) {
+    let cores = &machine().cores;
+    let accounted = ACCOUNTED.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+    if accounted == cores.len()
+        && core.id.index() != 0
+        && let Some(first) = cores.first()
+    {
+        gic::ring(*first);
+    }
+}
+
+/// Switches a core on, if that is the caller's to do.
+fn ask(index: usize) -> Asked {
+    let kernel = kernel();
+    let (Some(this), Some(local)) = (CoreLocal::this(), place(kernel, index)) else { return Asked::NotMine };
+    let entry = arch::boot::secondary_entry_address();
+    let argument = core::ptr::from_ref(local) as u64;
+    let Err(why) = firmware::core_on(kernel.machine.conduit, local.mpidr, entry, argument) else {
+        return Asked::Coming;
+    };
+    error!(target: "boot", "core={index} mpidr={:#x} does not come up: PSCI CPU_ON says {why:?}", local.mpidr.value());
+    trace::record(this, Event::CoreFailed, About::Machine, index as u64, i64::from(why) as u64);
+    let _ = kernel.ledger.fail(local.id);
+    account(this);
+    Asked::Refused
+}
+
+/// Waits until all cores are accounted for, or the time for that is over; then wakes those that
+/// nobody got to, because a core above them in the tree was lost, and waits once more.
+fn wait_for_all(kernel: &Kernel) {
+    wait(kernel);
+    let forgotten = |(id, record): (CoreId, CoreRecord)| (record.state == CoreState::Off).then_some(id);
+    let mut any = false;
+    for id in kernel.ledger.cores().filter_map(forgotten) {
+        any = true;
+        bring_up::wake(id.index(), &mut ask);
+    }
+    if any {
+        wait(kernel);
+    }
+}
+
+fn wait(kernel: &Kernel) {
+    let cores = kernel.machine.cores.len();
+    // A second, and 20 ms for each core: an emulator may run them all on one host core.
+    let hz = timer::frequency();
+    let patience = hz.wrapping_add((hz / 50).wrapping_mul(cores as u64));
+    let deadline = timer::now().wrapping_add(patience);
+    timer::set_deadline(Some(deadline));
+    while ACCOUNTED.load(Ordering::Acquire) < cores && timer::now() < deadline {
+        wait_for_interrupt();
+        while let Some(intid) = gic::acknowledge() {
+            gic::end(intid);
+        }
+    }
+    timer::set_deadline(None);
+}
+
+/// Logs which cores are up, gives up those that are not; returns how many are.
+fn report_cores(kernel: &Kernel, core: &CoreLocal) -> usize {
+    let mut up = 0usize;
+    for (id, record) in kernel.ledger.cores() {
+        match record.state {
+            CoreState::Failed => {} // was reported when that was found
+            CoreState::Off | CoreState::Waking => {
+                let _ = kernel.ledger.fail(id);
+                error!(target: "boot", "core={id} never came up and is left out");
+                trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);
+            }
+            _ => up = up.wrapping_add(1),
+        }
+    }
+    let all = kernel.machine.cores.len();
+    info!(target: "boot", "cores up={up} of={all}");
+    up
+}

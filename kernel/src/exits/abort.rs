@@ -1,0 +1,147 @@
+//! Stage 2 aborts: the board's devices, and what is nowhere.
+
+use super::{Guest, Next};
+use crate::arch::exception::{intermediate_address, undefined_instruction};
+use crate::console;
+use crate::domain::Port;
+use domains::mmio::{Access, AccessKind, AccessSize};
+use domains::protocol::Rule;
+use domains::vgic::Outcome;
+use smp::trace::ExitReason;
+
+/// The board's device windows.
+const DISTRIBUTOR: u64 = 0x0800_0000;
+const DISTRIBUTOR_BYTES: u64 = 0x1_0000;
+const REDISTRIBUTORS: u64 = 0x080a_0000;
+const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
+const CONSOLE: u64 = 0x0900_0000;
+const CONSOLE_BYTES: u64 = 0x1000;
+
+#[derive(Clone, Copy)]
+enum Device {
+    Distributor,
+    Redistributors,
+    Console,
+}
+
+/// The guest fetched an instruction from where it may not.
+pub fn fetch(guest: &mut Guest<'_>) -> Next {
+    if !guest.syndrome.is_translation_fault() {
+        return guest.fault(Rule::ExternalAbort);
+    }
+    match undefined_instruction(guest.registers.elr) {
+        Some(place) => {
+            guest.registers.elr = place;
+            guest.fault(Rule::UndefinedInstruction)
+        }
+        None => guest.fault(Rule::Fetch),
+    }
+}
+
+/// The guest loaded or stored where nothing is mapped.
+pub fn data(guest: &mut Guest<'_>) -> Next {
+    let syndrome = guest.syndrome;
+    if !syndrome.is_translation_fault() {
+        return guest.fault(Rule::ExternalAbort);
+    }
+    if syndrome.is_table_walk() {
+        return guest.fault(Rule::TableWalk);
+    }
+    let Some((device, offset)) = device_at(guest, intermediate_address()) else {
+        return guest.fault(if syndrome.is_write() { Rule::Write } else { Rule::Read });
+    };
+    if !syndrome.is_valid() {
+        return guest.fault(Rule::Syndrome);
+    }
+    let size = match syndrome.access_bytes() {
+        1 => AccessSize::Byte,
+        2 => AccessSize::Half,
+        4 => AccessSize::Word,
+        _ => AccessSize::Double,
+    };
+    let stored = guest.registers.get(syndrome.transfer_register()) & size.mask();
+    let kind = if syndrome.is_write() { AccessKind::Write(stored) } else { AccessKind::Read };
+    let outcome = access(guest, device, &Access { offset, size, kind });
+    match outcome {
+        Outcome::Value(value) => {
+            let value = extend(value & size.mask(), guest);
+            guest.registers.set(syndrome.transfer_register(), value);
+        }
+        Outcome::Done => {}
+        // The instruction runs again; whoever it waits for gets the processor meanwhile.
+        Outcome::Retry => {
+            aarch64_cpu::asm::wfe();
+            return Next::Continue;
+        }
+        Outcome::Bad => {
+            return guest.fault(if syndrome.is_write() { Rule::Write } else { Rule::Read });
+        }
+    }
+    guest.registers.skip();
+    Next::Continue
+}
+
+/// The device and the offset in its window, if the domain has a board.
+fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
+    if !guest.domain().has_board() {
+        return None;
+    }
+    let frames = (guest.domain().contexts().len() as u64).wrapping_mul(REDISTRIBUTOR_BYTES);
+    let windows = [
+        (Device::Console, CONSOLE, CONSOLE_BYTES),
+        (Device::Distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
+        (Device::Redistributors, REDISTRIBUTORS, frames),
+    ];
+    windows.into_iter().find_map(|(device, base, length)| {
+        let offset = address.checked_sub(base)?;
+        (offset < length).then_some((device, offset))
+    })
+}
+
+/// The value as the load's register takes it (ESR_EL2.SSE and SF).
+fn extend(value: u64, guest: &Guest<'_>) -> u64 {
+    let syndrome = guest.syndrome;
+    if !syndrome.sign_extends() {
+        return value;
+    }
+    let unused = 64u32.wrapping_sub(u32::from(syndrome.access_bytes()).wrapping_mul(8));
+    let extended = (value << unused) as i64 >> unused;
+    if syndrome.is_64_bit() { extended as u64 } else { u64::from(extended as u32) }
+}
+
+fn access(guest: &mut Guest<'_>, device: Device, access: &Access) -> Outcome {
+    let domain = guest.domain();
+    let index = usize::from(guest.context.index);
+    let mut port = Port { domain, core: guest.core };
+    match device {
+        Device::Console => {
+            guest.count(ExitReason::ConsoleMmio);
+            let mut console = domain.console.lock();
+            let before = console.line();
+            let (read, sent) = console.access(access);
+            if let Some(byte) = sent {
+                console::write(domain.tag(), &[byte]);
+            }
+            if console.line() != before {
+                domain.update_console_line(guest.core, &console);
+                drop(console);
+                guest.context.refresh_interrupts(guest.core);
+            }
+            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
+        }
+        Device::Distributor | Device::Redistributors => {
+            guest.count(ExitReason::GicMmio);
+            guest.context.fold_interrupts(guest.core);
+            let outcome = match device {
+                Device::Distributor => domain.vgic.distributor_access(index, access, &mut port),
+                _ => domain.vgic.redistributor_access(index, access, &mut port),
+            };
+            guest.context.list_interrupts();
+            // What the guest changed of its own interrupts may concern physical ones.
+            if domain.vgic.has_work(index) {
+                guest.context.refresh_interrupts(guest.core);
+            }
+            outcome
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! HVC and SMC: PSCI, SMCCC, and Corral's own calls.
+
+use super::{Guest, Next};
+use crate::trace::{self, About};
+use crate::{console, domain, schedule};
+use domains::protocol::{EndKind, REPORT_MODULE, ReportKey, hypercall};
+use domains::psci::{self, Call, Entry, PsciError, SUCCESS};
+use log::info;
+use smp::trace::{Event, ExitReason};
+
+/// Answers the call in x0 to x7.
+pub fn handle(guest: &mut Guest<'_>) -> Next {
+    let mut arguments = [0; 8];
+    arguments.copy_from_slice(guest.registers.x.first_chunk::<8>().unwrap_or(&[0; 8]));
+    let call = psci::decode(&arguments);
+    let reason = match call {
+        Ok(Call::ConsoleWrite(_) | Call::Exit { .. } | Call::Report { .. } | Call::IrqEnable { .. }) => {
+            ExitReason::Hypercall
+        }
+        _ => ExitReason::Psci,
+    };
+    guest.count(reason);
+    match call.and_then(|call| carry_out(guest, call)) {
+        Ok(next) => next,
+        Err(why) => {
+            guest.registers.set(0, why.to_x0());
+            Next::Continue
+        }
+    }
+}
+
+fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
+    let domain = guest.domain();
+    match call {
+        Call::Answer(values) => {
+            for (register, value) in guest.registers.x.iter_mut().zip(values) {
+                *register = value;
+            }
+            return Ok(Next::Continue);
+        }
+        Call::AffinityInfo { target } => {
+            let target =
+                psci::context_of(target, domain.contexts().len()).and_then(|index| domain.contexts().get(index));
+            let state = target.ok_or(PsciError::InvalidParameters)?.power.affinity_info();
+            guest.registers.set(0, state as u64);
+            return Ok(Next::Continue);
+        }
+        Call::CpuOn { target, entry, context_id } => cpu_on(guest, target, Entry { address: entry, context_id })?,
+        Call::CpuSuspend => {
+            guest.registers.set(0, SUCCESS);
+            schedule::wait(guest.core);
+            return Ok(Next::Schedule);
+        }
+        Call::CpuOff => {
+            if let Some((slot, context)) = guest.core.current() {
+                domain::leave(guest.core, slot, context);
+            }
+            return Ok(Next::Schedule);
+        }
+        Call::SystemOff => return Ok(end(guest, EndKind::Off)),
+        Call::SystemReset => return Ok(end(guest, EndKind::Reset)),
+        Call::Exit { code: 0 } => return Ok(end(guest, EndKind::Exit)),
+        Call::Exit { .. } => return Ok(end(guest, EndKind::Failed)),
+        Call::ConsoleWrite(words) => {
+            let (bytes, length) = hypercall::unpack(&words).ok_or(PsciError::InvalidParameters)?;
+            console::write(domain.tag(), bytes.get(..length).unwrap_or_default());
+        }
+        Call::Report { key, value } => {
+            let name = ReportKey::from_code(key).ok_or(PsciError::InvalidParameters)?;
+            // Logged too: a run is judged by it, and a trace ring may overflow.
+            info!(target: REPORT_MODULE, "domain={} {name}={value}", domain.spec.name);
+            trace::record(guest.core, Event::Metric, About::Context(guest.context), key, value);
+        }
+        Call::IrqEnable { interrupt, priority } => {
+            guest.context.fold_interrupts(guest.core);
+            domain.vgic.enable_private(usize::from(guest.context.index), u32::from(interrupt), priority);
+            guest.context.list_interrupts();
+        }
+    }
+    guest.registers.set(0, SUCCESS);
+    Ok(Next::Continue)
+}
+
+fn end(guest: &Guest<'_>, kind: EndKind) -> Next {
+    guest.domain().stop(guest.core, kind);
+    Next::Schedule
+}
+
+/// CPU_ON: the steps and their order are those of `domains::psci`.
+fn cpu_on(guest: &Guest<'_>, target: u64, entry: Entry) -> Result<(), PsciError> {
+    let domain = guest.domain();
+    let index = psci::context_of(target, domain.contexts().len()).ok_or(PsciError::InvalidParameters)?;
+    let context = domain.contexts().get(index).ok_or(PsciError::InvalidParameters)?;
+    if !domain.spec.memory.contains(entry.address, 4) {
+        return Err(PsciError::InvalidAddress);
+    }
+    let ticket = context.power.request_on()?;
+    domain.life.join().map_err(|_| PsciError::Denied)?;
+    let placed = domain::place(guest.core, context, guest.core.id, || ticket.publish(entry));
+    if placed.is_err() {
+        // The caller is a member itself, so this is never the last to leave.
+        let _ = domain.life.leave();
+        return Err(PsciError::Denied);
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Why a guest came to EL2, and the answer.
+//!
+//! Each handler returns the registers to go on with: the caller's own, or those of whatever
+//! [`schedule::resume`] chooses when the caller may not go on.
+
+mod abort;
+mod call;
+mod register;
+
+use crate::arch::context::{Context, Registers};
+use crate::arch::core_local::CoreLocal;
+use crate::arch::exception::{self, Syndrome, fault_address};
+use crate::arch::gic;
+use crate::boot::machine;
+use crate::domain::{self, Domain};
+use crate::trace::{self, About};
+use crate::{console, fail, schedule};
+use domains::protocol::{EndKind, FaultReport, Rule, Tag};
+use log::warn;
+use smp::trace::{Event, ExitReason};
+
+/// Exception classes (Arm ARM D19.2.37).
+mod class {
+    pub const WAIT: u64 = 0x01;
+    /// Coprocessor accesses of AArch32 programs, pointer authentication, 64-byte loads and stores.
+    pub const FIRST_FEATURE: u64 = 0x03;
+    pub const LAST_FEATURE: u64 = 0x0c;
+    /// HVC and SMC of AArch32 programs.
+    pub const FIRST_AARCH32_CALL: u64 = 0x11;
+    pub const LAST_AARCH32_CALL: u64 = 0x13;
+    pub const HVC: u64 = 0x16;
+    pub const SMC: u64 = 0x17;
+    pub const SYSTEM_REGISTER: u64 = 0x18;
+    pub const SVE: u64 = 0x19;
+    pub const SME: u64 = 0x1d;
+    pub const FETCH_ABORT: u64 = 0x20;
+    pub const DATA_ABORT: u64 = 0x24;
+}
+
+/// A guest that came to EL2.
+pub struct Guest<'a> {
+    /// Its core.
+    pub core: &'static CoreLocal,
+    /// Its context, loaded on that core.
+    pub context: &'static Context,
+    /// Its general registers.
+    pub registers: &'a mut Registers,
+    /// Why it came.
+    pub syndrome: Syndrome,
+}
+
+/// How a guest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once, with its registers.
+    Continue,
+    /// If and when the scheduler chooses it.
+    Schedule,
+}
+
+impl Guest<'_> {
+    /// The domain.
+    pub fn domain(&self) -> &'static Domain {
+        self.context.domain
+    }
+
+    /// Counts this exit.
+    pub fn count(&self, reason: ExitReason) {
+        trace::count(self.core, self.context, reason);
+    }
+
+    /// The guest broke a rule: its domain stops, with a report.
+    pub fn fault(&mut self, rule: Rule) -> Next {
+        self.count(ExitReason::Fault);
+        let domain = self.domain();
+        let report = FaultReport {
+            domain: domain.spec.name,
+            context: self.context.index,
+            pc: self.registers.elr,
+            esr: self.syndrome.0,
+            far: fault_address(),
+            rule,
+        };
+        warn!(target: "domain", "{report}");
+        trace::record(self.core, Event::Fault, About::Context(self.context), report.esr, report.far);
+        trace::record(self.core, Event::FaultAt, About::Context(self.context), report.pc, rule as u64);
+        domain.stop(self.core, EndKind::Fault);
+        Next::Schedule
+    }
+
+    /// The guest takes an exception of its own, as for an undefined instruction.
+    fn undefined(&mut self) -> Next {
+        exception::inject_undefined(self.registers);
+        Next::Continue
+    }
+}
+
+/// A synchronous exception from a guest.
+pub fn synchronous(core: &'static CoreLocal, registers: &mut Registers, syndrome: Syndrome) -> *const Registers {
+    let Some((_, context)) = core.current() else {
+        fail::stop(format_args!("guest exit without a guest: esr={:#x}", syndrome.0))
+    };
+    let mut guest = Guest { core, context, registers, syndrome };
+    let next = match syndrome.class() {
+        class::HVC => call::handle(&mut guest),
+        class::SMC => {
+            guest.registers.skip();
+            call::handle(&mut guest)
+        }
+        class::SYSTEM_REGISTER => register::handle(&mut guest),
+        class::DATA_ABORT => abort::data(&mut guest),
+        class::FETCH_ABORT => abort::fetch(&mut guest),
+        class::WAIT => {
+            guest.count(ExitReason::Wfx);
+            guest.registers.skip();
+            schedule::wait(core);
+            Next::Schedule
+        }
+        class::FIRST_FEATURE..=class::LAST_FEATURE
+        | class::FIRST_AARCH32_CALL..=class::LAST_AARCH32_CALL
+        | class::SVE
+        | class::SME => guest.undefined(),
+        _ => guest.fault(Rule::UnknownException),
+    };
+    match next {
+        // What this core posted to itself rang no doorbell: no guest is entered over a message.
+        Next::Continue if core.mailbox.is_empty() => guest.registers,
+        _ => schedule::resume(core),
+    }
+}
+
+/// An SError while a guest ran.
+pub fn system_error(core: &'static CoreLocal, registers: &mut Registers, syndrome: Syndrome) -> *const Registers {
+    if let Some((_, context)) = core.current() {
+        let _ = Guest { core, context, registers, syndrome }.fault(Rule::ExternalAbort);
+    }
+    schedule::resume(core)
+}
+
+/// An interrupt while a guest ran.
+pub fn interrupt(core: &'static CoreLocal) -> *const Registers {
+    take_interrupts(core);
+    schedule::resume(core)
+}
+
+/// Takes all physical interrupts that are pending on this core.
+pub fn take_interrupts(core: &'static CoreLocal) {
+    let gic = &machine().gic;
+    while let Some(intid) = gic::acknowledge() {
+        let reason = if intid == gic.timers.virtual_ || intid == gic.timers.physical {
+            guest_timer(core, intid);
+            ExitReason::Timer
+        } else {
+            gic::end(intid);
+            if intid == gic::DOORBELL {
+                ExitReason::Kick // the mailbox is read by `resume`
+            } else if intid == gic.maintenance {
+                if let Some((_, context)) = core.current() {
+                    context.refresh_interrupts(core);
+                }
+                ExitReason::Maintenance
+            } else if intid == gic.timers.hypervisor {
+                schedule::timer_fired(core);
+                ExitReason::Timer
+            } else {
+                if intid == machine().uart_interrupt {
+                    receive(core);
+                }
+                ExitReason::Device
+            }
+        };
+        if let Some((_, context)) = core.current() {
+            trace::count(core, context, reason);
+        }
+    }
+}
+
+/// A timer of the loaded guest fired: its virtual interrupt is the physical one, which stays
+/// active until the guest ends it.
+fn guest_timer(core: &CoreLocal, intid: u32) {
+    gic::drop_priority(intid);
+    match core.current() {
+        Some((slot, context)) => {
+            let index = usize::from(context.index);
+            context.domain.vgic.forward(index, board_timer(intid), intid);
+            context.refresh_interrupts(core);
+            core.queue.wake(slot);
+        }
+        // Nobody's: `gic::clean` switched the timers off.
+        None => gic::deactivate(intid),
+    }
+}
+
+/// The INTID that the guest's board has for a timer of the machine.
+fn board_timer(physical: u32) -> u32 {
+    const PHYSICAL_TIMER: u32 = 30;
+    const VIRTUAL_TIMER: u32 = 27;
+    if physical == machine().gic.timers.virtual_ { VIRTUAL_TIMER } else { PHYSICAL_TIMER }
+}
+
+/// Hands console input to the domains that it is meant for.
+fn receive(core: &CoreLocal) {
+    console::receive(|tag, byte| {
+        let Tag::Domain(index) = tag else { return };
+        let Some(domain) = domain::all().get(usize::from(index)) else { return };
+        let mut console = domain.console.lock();
+        if console.receive(byte).is_err() {
+            // Not in the log: a flood of input would become a flood of lines.
+            trace::record(core, Event::ConsoleInput, About::Domain(domain.id.index()), u64::from(byte), 1);
+        }
+        domain.update_console_line(core, &console);
+    });
+}

@@ -1,0 +1,52 @@
+//! Trapped system registers.
+
+use super::{Guest, Next};
+use crate::arch::exception::SystemRegister;
+use crate::arch::id_registers::read_id_register;
+use crate::domain::Port;
+use domains::vgic::SgiKind;
+use smp::trace::ExitReason;
+
+/// Answers a trapped MSR, MRS or system instruction.
+pub fn handle(guest: &mut Guest<'_>) -> Next {
+    let register = guest.syndrome.system_register();
+    let transfer = guest.syndrome.system_transfer_register();
+    let is_read = guest.syndrome.is_system_read();
+    if let (Some(kind), false) = (sgi(register), is_read) {
+        guest.count(ExitReason::Sgi);
+        let value = guest.registers.get(transfer);
+        let mut kicker = Port { domain: guest.domain(), core: guest.core };
+        let index = usize::from(guest.context.index);
+        guest.domain().vgic.send_sgi(index, value, kind, &mut kicker);
+        if guest.domain().vgic.has_work(index) {
+            guest.context.refresh_interrupts(guest.core);
+        }
+        guest.registers.skip();
+        return Next::Continue;
+    }
+    guest.count(ExitReason::Sysreg);
+    let value = match register {
+        SystemRegister { op0: 3, op1: 0, crn: 0, .. } => read_id_register(register),
+        // Debug registers, ACTLR_EL1, cache maintenance by set and way (which only firmware needs:
+        // coherency is kept by address): read as zero, writes are ignored.
+        SystemRegister { op0: 2, .. }
+        | SystemRegister { op0: 3, op1: 0, crn: 1, crm: 0, op2: 1 }
+        | SystemRegister { op0: 1, op1: 0, crn: 7, op2: 2, .. } => 0,
+        _ => return guest.undefined(),
+    };
+    if is_read {
+        guest.registers.set(transfer, value);
+    }
+    guest.registers.skip();
+    Next::Continue
+}
+
+fn sgi(register: SystemRegister) -> Option<SgiKind> {
+    let SystemRegister { op0: 3, op1: 0, crn: 12, crm: 11, op2 } = register else { return None };
+    match op2 {
+        5 => Some(SgiKind::Group1),
+        6 => Some(SgiKind::Alias),
+        7 => Some(SgiKind::Group0),
+        _ => None,
+    }
+}

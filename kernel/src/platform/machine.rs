@@ -1,0 +1,222 @@
+//! What the machine's device tree says: cores, memory, UART, GIC, timers, PSCI, boot archive.
+
+use arrayvec::ArrayVec;
+use core::ops::Range;
+use fdt::Fdt;
+use fdt::node::FdtNode;
+use smp::core_id::{MAX_CORES, Mpidr};
+
+/// How PSCI is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// SMC instruction.
+    Smc,
+    /// HVC instruction.
+    Hvc,
+}
+
+/// A range of physical addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    /// First address.
+    pub start: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+impl Region {
+    /// First address behind it.
+    pub const fn end(self) -> u64 {
+        self.start.wrapping_add(self.length)
+    }
+}
+
+/// INTIDs of the generic timers (all PPIs).
+#[derive(Clone, Copy, Debug)]
+pub struct Timers {
+    /// EL1 physical timer.
+    pub physical: u32,
+    /// EL1 virtual timer.
+    pub virtual_: u32,
+    /// EL2 physical timer.
+    pub hypervisor: u32,
+}
+
+/// The interrupt controller.
+#[derive(Clone, Debug)]
+pub struct Gic {
+    /// Distributor frame.
+    pub distributor: u64,
+    /// Redistributor regions, in the order of the cores.
+    pub redistributors: ArrayVec<Region, 8>,
+    /// Maintenance interrupt (PPI).
+    pub maintenance: u32,
+    /// Timer interrupts.
+    pub timers: Timers,
+}
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Affinities of all cores, in device tree order; the one that booted first.
+    pub cores: ArrayVec<Mpidr, MAX_CORES>,
+    /// RAM.
+    pub ram: Region,
+    /// PL011.
+    pub uart: Region,
+    /// Its SPI's INTID.
+    pub uart_interrupt: u32,
+    /// Interrupt controller.
+    pub gic: Gic,
+    /// PSCI conduit.
+    pub conduit: Conduit,
+    /// The boot archive with manifest and images.
+    pub archive: Range<u64>,
+    /// The device tree itself.
+    pub tree: Range<u64>,
+}
+
+/// What a device tree lacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing {
+    /// The part of the machine.
+    pub what: &'static str,
+    /// The UART, if that was found, to say so.
+    pub uart: Option<Region>,
+}
+
+impl Machine {
+    /// Reads the tree at `address`; `boot_core` is the affinity of the core that runs this.
+    ///
+    /// # Errors
+    /// The part of the machine that the tree does not describe.
+    pub fn read(address: u64, boot_core: Mpidr) -> Result<Self, Missing> {
+        let missing = |what| Missing { what, uart: None };
+        // SAFETY: boot mapped 2 MiB from here; the booting protocol puts the tree there, no
+        // longer than that; `fdt` checks magic and reads within its total size.
+        let tree = unsafe { Fdt::from_ptr(address as *const u8) }.map_err(|_| missing("device tree"))?;
+        let mut parts = Parts::default();
+        for node in tree.find_node("/").ok_or(missing("root node"))?.children() {
+            parts.take(node);
+        }
+        let missing = |what| Missing { what, uart: parts.uart };
+        let boot_index =
+            parts.cores.iter().position(|core| *core == boot_core).ok_or(missing("the boot core's cpu node"))?;
+        let gic = Gic {
+            distributor: parts.gic.first().ok_or(missing("arm,gic-v3"))?.start,
+            redistributors: parts.gic.iter().skip(1).copied().collect(),
+            maintenance: parts.maintenance,
+            timers: parts.timers.ok_or(missing("arm,armv8-timer"))?,
+        };
+        let ram = parts.ram.ok_or(missing("memory"))?;
+        let uart = parts.uart.ok_or(missing("arm,pl011"))?;
+        let conduit = parts.conduit.ok_or(missing("arm,psci"))?;
+        let archive = parts.archive.take().ok_or(missing("boot archive (linux,initrd-start in /chosen)"))?;
+        parts.cores.swap(0, boot_index);
+        Ok(Self {
+            cores: parts.cores,
+            ram,
+            uart,
+            uart_interrupt: parts.uart_interrupt,
+            gic,
+            conduit,
+            archive,
+            tree: address..address.wrapping_add(tree.total_size() as u64),
+        })
+    }
+}
+
+impl Machine {
+    /// The boot archive.
+    pub fn archive_bytes(&self) -> &'static [u8] {
+        let length = self.archive.end.saturating_sub(self.archive.start) as usize;
+        // SAFETY: boot mapped the range read-only, and it is given to nobody: `FreeMemory` leaves
+        // it out.
+        unsafe { core::slice::from_raw_parts(self.archive.start as *const u8, length) }
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    cores: ArrayVec<Mpidr, MAX_CORES>,
+    ram: Option<Region>,
+    uart: Option<Region>,
+    uart_interrupt: u32,
+    gic: ArrayVec<Region, 9>,
+    maintenance: u32,
+    timers: Option<Timers>,
+    conduit: Option<Conduit>,
+    archive: Option<Range<u64>>,
+}
+
+impl Parts {
+    fn take(&mut self, node: FdtNode<'_, '_>) {
+        match node.name.split('@').next().unwrap_or_default() {
+            "cpus" => self.cores = node.children().filter_map(core_affinity).take(MAX_CORES).collect(),
+            "memory" => self.ram = regions(node).next(),
+            "chosen" => self.archive = archive(node),
+            // Looking for a property costs most of the time here: once for each node.
+            _ => {
+                node.compatible().into_iter().flat_map(|list| list.all()).for_each(|kind| self.take_device(node, kind))
+            }
+        }
+    }
+
+    fn take_device(&mut self, node: FdtNode<'_, '_>, kind: &str) {
+        match kind {
+            "arm,pl011" if self.uart.is_none() => {
+                self.uart = regions(node).next();
+                self.uart_interrupt = interrupt(node, 0).unwrap_or(0);
+            }
+            "arm,gic-v3" => {
+                self.gic = regions(node).take(9).collect();
+                self.maintenance = interrupt(node, 0).unwrap_or(0);
+            }
+            "arm,armv8-timer" => self.timers = timers(node),
+            "arm,psci-1.0" | "arm,psci-0.2" => {
+                let method = node.property("method").and_then(|method| method.as_str());
+                self.conduit = method.map(|method| if method == "hvc" { Conduit::Hvc } else { Conduit::Smc });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A big-endian number of one or two cells.
+fn number(bytes: &[u8]) -> Option<u64> {
+    match bytes.len() {
+        4 => Some(u64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
+        8 => Some(u64::from_be_bytes(bytes.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn core_affinity(node: FdtNode<'_, '_>) -> Option<Mpidr> {
+    node.name.starts_with("cpu@").then_some(())?;
+    Some(Mpidr::from_raw(number(node.property("reg")?.value)?))
+}
+
+fn regions<'a>(node: FdtNode<'_, 'a>) -> impl Iterator<Item = Region> + 'a {
+    node.raw_reg()
+        .into_iter()
+        .flatten()
+        .filter_map(|reg| Some(Region { start: number(reg.address)?, length: number(reg.size)? }))
+}
+
+fn archive(chosen: FdtNode<'_, '_>) -> Option<Range<u64>> {
+    let value = |name| number(chosen.property(name)?.value);
+    Some(value("linux,initrd-start")?..value("linux,initrd-end")?)
+}
+
+/// The INTID of a node's `index`-th interrupt (GICv3 binding: three cells, type, number, flags).
+fn interrupt(node: FdtNode<'_, '_>, index: usize) -> Option<u32> {
+    let cells = node.property("interrupts")?.value.chunks_exact(12).nth(index)?;
+    let kind = number(cells.get(..4)?)?;
+    let id = number(cells.get(4..8)?)? as u32;
+    Some(id.wrapping_add(if kind == 0 { 32 } else { 16 }))
+}
+
+fn timers(node: FdtNode<'_, '_>) -> Option<Timers> {
+    // The binding's order: secure, non-secure, virtual, hypervisor.
+    Some(Timers { physical: interrupt(node, 1)?, virtual_: interrupt(node, 2)?, hypervisor: interrupt(node, 3)? })
+}

@@ -1,0 +1,2 @@
+# The machine came up; that was all.
+true

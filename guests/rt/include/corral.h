@@ -1,0 +1,90 @@
+/* Corral's calls for guests in C. The numbers are those of domains/src/protocol/hypercall.rs.
+ * AArch64, EL1; function in x0, arguments from x1, answer in x0: 0 or a negative PSCI error code. */
+#ifndef CORRAL_H
+#define CORRAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CORRAL_VERSION       UINT64_C(0xC6000000)
+#define CORRAL_CONSOLE_WRITE UINT64_C(0xC6000001)
+#define CORRAL_EXIT          UINT64_C(0xC6000002)
+#define CORRAL_REPORT        UINT64_C(0xC6000003)
+#define CORRAL_IRQ_ENABLE    UINT64_C(0xC6000004)
+
+/* The most bytes of one CORRAL_CONSOLE_WRITE. */
+#define CORRAL_CONSOLE_WRITE_MAX 48
+
+/* What corral_report can be about; 64 to 255 are the guest's own. */
+enum corral_report_key {
+    CORRAL_MISSED = 1,
+    CORRAL_TICKS = 2,
+    CORRAL_WORST_LATENESS_NS = 3,
+    CORRAL_MEAN_LATENESS_NS = 4,
+    CORRAL_PASSED = 5,
+    CORRAL_FAILED = 6,
+};
+
+static inline int64_t corral_call(uint64_t function, const uint64_t arguments[7])
+{
+    register uint64_t x0 __asm__("x0") = function;
+    register uint64_t x1 __asm__("x1") = arguments[0];
+    register uint64_t x2 __asm__("x2") = arguments[1];
+    register uint64_t x3 __asm__("x3") = arguments[2];
+    register uint64_t x4 __asm__("x4") = arguments[3];
+    register uint64_t x5 __asm__("x5") = arguments[4];
+    register uint64_t x6 __asm__("x6") = arguments[5];
+    register uint64_t x7 __asm__("x7") = arguments[6];
+    __asm__ volatile("hvc #0"
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
+                     : "r"(x4), "r"(x5), "r"(x6), "r"(x7)
+                     : "memory");
+    return (int64_t)x0;
+}
+
+/* The interface's version: major in bits 31:16, minor in 15:0. */
+static inline int64_t corral_version(void)
+{
+    const uint64_t arguments[7] = {0};
+    return corral_call(CORRAL_VERSION, arguments);
+}
+
+/* Writes to the domain's console. */
+static inline void corral_console_write(const char *bytes, size_t length)
+{
+    while (length != 0) {
+        uint64_t arguments[7] = {0};
+        size_t n = length < CORRAL_CONSOLE_WRITE_MAX ? length : CORRAL_CONSOLE_WRITE_MAX;
+        arguments[0] = n;
+        for (size_t i = 0; i < n; i++)
+            arguments[1 + i / 8] |= (uint64_t)(unsigned char)bytes[i] << (i % 8 * 8);
+        corral_call(CORRAL_CONSOLE_WRITE, arguments);
+        bytes += n;
+        length -= n;
+    }
+}
+
+/* Tells the host a number. */
+static inline int64_t corral_report(uint64_t key, uint64_t value)
+{
+    const uint64_t arguments[7] = {key, value};
+    return corral_call(CORRAL_REPORT, arguments);
+}
+
+/* Enables a private interrupt of this context on board "none": number below 32, priority (lower is
+ * more urgent). */
+static inline int64_t corral_irq_enable(uint64_t interrupt, uint8_t priority)
+{
+    const uint64_t arguments[7] = {interrupt, priority};
+    return corral_call(CORRAL_IRQ_ENABLE, arguments);
+}
+
+/* Ends the domain; 0 means that it did what it was there for. */
+__attribute__((noreturn)) static inline void corral_exit(uint64_t code)
+{
+    const uint64_t arguments[7] = {code};
+    for (;;)
+        corral_call(CORRAL_EXIT, arguments);
+}
+
+#endif

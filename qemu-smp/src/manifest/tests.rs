@@ -1,0 +1,125 @@
+use domains::manifest::{Action, Board, CoreCounts, ImageFormat, Memory};
+use domains::protocol::{EndKind, ExpectedEnd};
+
+use super::*;
+use crate::image::Format;
+
+const MACHINE: &str = "[machine]\ncores = 8\nmemory = \"2GiB\"\n";
+const LINUX: &str = "\
+[[domain]]
+name = \"linux\"
+image = \"debian:linux\"
+initramfs = \"debian:initramfs\"
+cmdline = \"console=ttyAMA0\"
+memory = \"256MiB\"
+cores = { min = 1, start = 2, max = 4 }
+";
+
+/// A bundle in which every domain has its own image and no files are looked for.
+fn bundle(scenario: &Scenario, format: Format) -> Bundle {
+    let files = scenario.domains.iter().map(|domain| DomainFiles {
+        image: format!("{}/image", domain.name),
+        format,
+        initramfs: domain.initramfs.as_ref().map(|_| format!("{}/initramfs", domain.name)),
+    });
+    Bundle::of_domains(files.collect())
+}
+
+fn check(text: &str) -> Result<Vec<u8>, String> {
+    let source = Source::of_text(text);
+    let scenario = Scenario::parse(&source).unwrap();
+    let bundle = bundle(&scenario, Format::Image);
+    checked(&source, &scenario, &bundle).map_err(|failure| failure.to_string())
+}
+
+fn error(parts: &[&str]) -> String {
+    check(&parts.concat()).unwrap_err()
+}
+
+#[test]
+fn what_the_scenario_says_is_what_the_kernel_reads() {
+    let more = "\
+[[domain]]
+name = \"rt\"
+board = \"none\"
+image = \"x\"
+load-offset = 4096
+memory = \"2MiB\"
+memory-base = 0x80000000
+priority = 200
+on-fault = \"restart\"
+on-reset = \"stop\"
+restarts-max = 7
+end = \"exit\"
+";
+    let source = Source::of_text(&[MACHINE, LINUX, more].concat());
+    let scenario = Scenario::parse(&source).unwrap();
+    let mut bundle = bundle(&scenario, Format::Image);
+    bundle.domains[1].format = Format::Raw;
+    let blob = checked(&source, &scenario, &bundle).unwrap();
+    assert_eq!(blob, unchecked(&scenario, &bundle).unwrap());
+    let manifest = Manifest::parse(&blob).unwrap();
+
+    let linux = &manifest.domains[0];
+    assert_eq!((linux.name, linux.board), ("linux", Board::Virt));
+    assert_eq!(linux.image, "linux/image");
+    assert_eq!(linux.initramfs, Some("linux/initramfs"));
+    assert_eq!(linux.cmdline, "console=ttyAMA0");
+    assert_eq!(linux.memory.size, 256 << 20);
+    assert_eq!(linux.cores, CoreCounts { min: 1, start: 2, max: 4 });
+    let rt = &manifest.domains[1];
+    assert_eq!((rt.name, rt.board), ("rt", Board::None));
+    assert_eq!((rt.format, rt.load_offset), (ImageFormat::Raw, Some(4096)));
+    assert_eq!(rt.memory, Memory { base: 0x8000_0000, size: 2 << 20 });
+    assert_eq!((rt.priority, rt.restarts_max), (200, 7));
+    assert_eq!((rt.on_fault, rt.on_reset), (Action::Restart, Action::Stop));
+    assert_eq!(rt.end, ExpectedEnd::Kind(EndKind::Exit));
+}
+
+#[test]
+fn the_kernel_s_words_have_a_place() {
+    let cores = LINUX.replace("start = 2", "start = 9");
+    let found = error(&[MACHINE, &cores]);
+    let expected = "test.toml:10:28: domain linux: cores-start = 9: more than cores-max = 4";
+    assert_eq!(found, expected);
+    let found = error(&[MACHINE, LINUX, "board = \"vrit\"\n"]);
+    let expected = "test.toml:11:9: domain linux: board = \"vrit\": not one of \"virt\" \"none\"";
+    assert_eq!(found, expected);
+    let found = error(&[MACHINE, &LINUX.replace("256MiB", "255MiB")]);
+    assert!(found.starts_with("test.toml:9:10: domain linux: memory-size = "), "{found}");
+    let found = error(&[MACHINE, &LINUX.replace("console=ttyAMA0", "a\\u0000b")]);
+    assert_eq!(found, "test.toml:8:11: domain linux: cmdline: not a string");
+    let single = LINUX.replace("{ min = 1, start = 2, max = 4 }", "200");
+    let found = error(&[MACHINE, &single]);
+    assert!(found.starts_with("test.toml:10:9: domain linux: cores-max = 200: "), "{found}");
+}
+
+#[test]
+fn names_are_refused_at_the_name() {
+    for name in ["Linux", "", "a b", "x@1", "nul\\u0000"] {
+        let found = error(&[MACHINE, &LINUX.replace("\"linux\"", &format!("\"{name}\""))]);
+        assert!(found.starts_with("test.toml:5:8: domain "), "{found}");
+        assert!(found.contains("a name is"), "{found}");
+    }
+    let found = error(&[MACHINE, LINUX, LINUX]);
+    assert!(found.starts_with("test.toml:12:8: domain linux: "), "{found}");
+}
+
+#[test]
+fn too_much_for_the_machine_is_refused_at_the_machine() {
+    let found = error(&[&MACHINE.replace("cores = 8", "cores = 1"), LINUX]);
+    assert!(found.starts_with("test.toml:2:9: manifest: the domains start with 2 cores"), "{found}");
+    let found = error(&[&MACHINE.replace("2GiB", "256MiB"), LINUX]);
+    assert!(found.starts_with("test.toml:3:10: manifest: the domains have"), "{found}");
+    let found = error(&[MACHINE]);
+    assert_eq!(found, "test.toml:1:1: manifest: no domain");
+}
+
+#[test]
+fn more_domains_than_a_machine_holds_are_refused_at_the_first_too_many() {
+    let one = |index: usize| LINUX.replace("\"linux\"", &format!("\"d{index}\""));
+    let all: String = (0..=domains::protocol::MAX_DOMAINS).map(one).collect();
+    let found = error(&[MACHINE, &all]);
+    let line = 4 + 7 * domains::protocol::MAX_DOMAINS;
+    assert_eq!(found, format!("test.toml:{line}:1: manifest: more than 32 domains"));
+}

@@ -1,0 +1,257 @@
+//! One run of a machine, from QEMU's start to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use domains::protocol::Mux;
+
+use super::timeline::Timeline;
+use super::verdict::{Assertions, KernelReport};
+use crate::console::attach::{Attachment, Typed};
+use crate::console::live::{Live, Place};
+use crate::console::{self, ConsoleId, Demultiplexer, Log};
+use crate::failure::{Code, Failure};
+use crate::interrupt;
+use crate::machine::{Configuration, Ending, Process, RunFolder};
+use crate::scenario::Scenario;
+use crate::setup::Qemu;
+use crate::trace::{Collector, Recorder, Trace};
+
+/// How often things other than output are looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long the machine may take to switch off after its verdict.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Everything that a run needs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The machine.
+    pub configuration: Configuration,
+    /// The emulator.
+    pub qemu: Qemu,
+    /// The kernel's raw image.
+    pub kernel: Vec<u8>,
+    /// The manifest and the images.
+    pub archive: Vec<u8>,
+    /// The folder that the run's folder is made in.
+    pub runs: PathBuf,
+    /// The run's folder begins with this.
+    pub name: String,
+    /// How long the run may take; none for a person at the terminal.
+    pub limit: Option<Duration>,
+    /// The domain that the terminal is connected to.
+    pub attach: Option<String>,
+    /// Where output is shown.
+    pub view: Place,
+    /// Whether the command line is shown.
+    pub verbose: bool,
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The machine switched itself off.
+    Off,
+    /// QEMU gave up; this is what it said.
+    Failed(String),
+    /// It took too long.
+    TimedOut(Duration),
+    /// Ctrl-C or a signal.
+    Interrupted,
+    /// The user left the terminal.
+    Left,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub stop: Stop,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What the kernel said.
+    pub kernel: KernelReport,
+    /// The assertions, with what they saw.
+    pub assertions: Assertions,
+    /// What the kernel recorded.
+    pub trace: Option<Trace>,
+    /// The consoles' names and logs.
+    pub logs: Vec<(String, Log)>,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+/// Runs a machine to its end. Whatever happens, QEMU ends with it and the logs stay.
+pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
+    let machine = &plan.configuration.machine;
+    let folder = RunFolder::create(&plan.runs, &plan.name, machine.memory.0)?;
+    let inputs = [folder.write("kernel.img", &plan.kernel)?, folder.write("archive.cpio", &plan.archive)?];
+    let [kernel, archive] = &inputs;
+    let arguments = plan.configuration.prepare(&plan.qemu.program, kernel, archive, &folder)?;
+    note_command(plan, &folder, &arguments)?;
+
+    let names = console::names(&plan.scenario);
+    let logs = console::logs(folder.path(), &names)?;
+    let attachment = attach(plan)?;
+    let view = if attachment.is_some() { Place::Nowhere } else { plan.view };
+    let ram = folder.ram().try_clone();
+    let ram = ram.map_err(|error| Failure::file("cannot open", &folder.ram_path(), &error))?;
+    let recorder = Recorder::start(Collector::new(ram, machine.memory.0));
+    let started = Instant::now();
+    let mut session = Session {
+        process: Process::start(&plan.qemu.program, &arguments)?,
+        demultiplexer: Demultiplexer::new(names.len()),
+        mux: Mux::new(),
+        logs,
+        kernel: KernelReport::default(),
+        assertions: Assertions::new(&plan.scenario),
+        timeline: Timeline::new(&plan.scenario),
+        live: Live::new(view, &names, &plan.configuration.describe()),
+        attachment,
+        started,
+        limit: plan.limit,
+        decided: None,
+    };
+    let stop = session.until_end();
+    let Session { live, attachment, kernel, assertions, logs, .. } = session;
+    live.finish();
+    drop(attachment);
+    let elapsed = started.elapsed();
+    let trace = recorder.finish();
+    folder.remove_inputs(&inputs);
+    Ok(Outcome {
+        stop: stop?,
+        elapsed,
+        kernel,
+        assertions,
+        trace,
+        logs: names.into_iter().zip(logs).collect(),
+        folder: folder.path().to_path_buf(),
+    })
+}
+
+fn attach(plan: &Plan) -> Result<Option<Attachment>, Failure> {
+    let Some(name) = &plan.attach else {
+        return Ok(None);
+    };
+    let console = ConsoleId::named(&plan.scenario, name).ok_or_else(|| {
+        let names = console::names(&plan.scenario).join(", ");
+        Failure::new(Code::Usage, format!("there is no domain {name} to attach to"))
+            .remedy(format!("give one of: {names}"))
+    })?;
+    Attachment::new(console, name).map(Some)
+}
+
+/// Leaves QEMU's command line with the logs.
+fn note_command(plan: &Plan, folder: &RunFolder, arguments: &[std::ffi::OsString]) -> Result<(), Failure> {
+    let program: &Path = &plan.qemu.program;
+    let words = arguments.iter().map(|argument| argument.to_string_lossy());
+    let line = words.fold(program.display().to_string(), |line, word| line + " " + &word);
+    if plan.verbose {
+        eprintln!("{line}");
+    }
+    folder.write("command.txt", format!("{line}\n").as_bytes())?;
+    Ok(())
+}
+
+struct Session {
+    process: Process,
+    demultiplexer: Demultiplexer,
+    mux: Mux,
+    logs: Vec<Log>,
+    kernel: KernelReport,
+    assertions: Assertions,
+    timeline: Timeline,
+    live: Live,
+    attachment: Option<Attachment>,
+    started: Instant,
+    limit: Option<Duration>,
+    /// When the kernel gave its verdict.
+    decided: Option<Instant>,
+}
+
+impl Session {
+    fn until_end(&mut self) -> Result<Stop, Failure> {
+        loop {
+            match self.process.output().recv_timeout(POLL) {
+                Ok(chunk) => self.take(&chunk)?,
+                Err(RecvTimeoutError::Timeout) => self.live.idle(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(match self.process.wait() {
+                        (Ending::Off, _) => Stop::Off,
+                        (Ending::Failed(status), said) => Stop::Failed(format!("{status}\n{said}")),
+                        (Ending::Killed, said) => Stop::Failed(said),
+                    });
+                }
+            }
+            for (console, bytes) in self.timeline.due(self.started.elapsed()) {
+                self.send(console, &bytes);
+            }
+            if let Some(stop) = self.stop() {
+                let _ = self.process.end();
+                while let Ok(chunk) = self.process.output().recv() {
+                    self.take(&chunk)?;
+                }
+                return Ok(stop);
+            }
+        }
+    }
+
+    /// Whether it is time to end, and why.
+    fn stop(&mut self) -> Option<Stop> {
+        if self.decided.is_some_and(|since| since.elapsed() > GRACE) {
+            return Some(Stop::Off);
+        }
+        if interrupt::requested() {
+            return Some(Stop::Interrupted);
+        }
+        if let Some(limit) = self.limit.filter(|limit| self.started.elapsed() > *limit) {
+            return Some(Stop::TimedOut(limit));
+        }
+        let attachment = self.attachment.as_ref()?;
+        let console = attachment.console();
+        let typed: Vec<Typed> = attachment.typed().collect();
+        for typed in typed {
+            match typed {
+                Typed::Bytes(bytes) => self.send(console, &bytes),
+                Typed::Leave => return Some(Stop::Left),
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, chunk: &[u8]) -> Result<(), Failure> {
+        for (id, bytes) in self.demultiplexer.push(chunk) {
+            if let Some(log) = self.logs.get_mut(id.0) {
+                let kernel = &mut self.kernel;
+                log.write(&bytes, |line| {
+                    if id == ConsoleId::KERNEL {
+                        kernel.line(line);
+                    }
+                })?;
+            }
+            self.timeline.saw(id, &bytes);
+            self.assertions.saw(id, &bytes);
+            self.live.push(id, &bytes);
+            if let Some(attachment) = &self.attachment
+                && attachment.console() == id
+            {
+                attachment.show(&bytes);
+            }
+        }
+        if self.kernel.verdict.is_some() {
+            self.decided.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, console: ConsoleId, bytes: &[u8]) {
+        let mut framed = Vec::new();
+        self.mux.write(console.tag(), bytes, |byte| framed.push(byte));
+        self.process.send(framed);
+    }
+}

@@ -1,0 +1,97 @@
+//! The files that guests get out of Debian's arm64 packages, kept under `target/guest` with the
+//! version each came from.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::apt::{Apt, OWN_FILES};
+use crate::cli::{Flavour, SetupArgs};
+use crate::failure::{Code, Failure};
+use crate::image::{self, Format};
+use crate::ui::Ui;
+
+/// The fetched files, and apt to fetch missing ones with.
+pub struct Store<'a> {
+    folder: PathBuf,
+    args: &'a SetupArgs,
+    ui: Ui,
+    apt: OnceCell<Apt>,
+}
+
+impl<'a> Store<'a> {
+    /// The files in `folder`; nothing is fetched yet.
+    pub fn new(folder: PathBuf, args: &'a SetupArgs, ui: Ui) -> Self {
+        Self { folder, args, ui, apt: OnceCell::new() }
+    }
+
+    /// Debian's kernel.
+    pub fn kernel(&self) -> Result<PathBuf, Failure> {
+        let (name, meta) = match self.args.kernel_flavour {
+            Flavour::Cloud => ("linux-cloud", "linux-image-cloud-arm64"),
+            Flavour::Generic => ("linux-generic", "linux-image-arm64"),
+        };
+        let find = |unpacked: &Path| first_with_prefix(&unpacked.join("boot"), "vmlinuz-");
+        let kernel = self.keep(name, |apt| apt.dependency(meta, "linux-image-"), find)?;
+        let bytes = fs::read(&kernel).map_err(|error| Failure::file("cannot read", &kernel, &error))?;
+        match image::format_of(&bytes) {
+            Ok(Format::Image) => Ok(kernel),
+            _ => Err(Failure::new(Code::Setup, format!("{} is not a raw arm64 Image", kernel.display()))
+                .why("this Debian release packs its kernel in another way")
+                .remedy(OWN_FILES)),
+        }
+    }
+
+    /// Debian's statically linked busybox.
+    pub fn busybox(&self) -> Result<PathBuf, Failure> {
+        let find = |unpacked: &Path| {
+            ["bin/busybox", "usr/bin/busybox"].map(|path| unpacked.join(path)).into_iter().find(|path| path.is_file())
+        };
+        self.keep("busybox", |_| Ok("busybox-static".to_owned()), find)
+    }
+
+    /// The kept file called `name`; fetched first if it is missing.
+    fn keep(
+        &self,
+        name: &str,
+        package: impl Fn(&Apt) -> Result<String, Failure>,
+        find: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<PathBuf, Failure> {
+        let kept = self.folder.join(name);
+        let stamp = self.folder.join(format!("{name}.version"));
+        // The stamp is written last: with it, the file is complete.
+        if let (Ok(version), true) = (fs::read_to_string(&stamp), kept.is_file()) {
+            self.ui.have(name, version.trim());
+            return Ok(kept);
+        }
+        let apt = self.apt()?;
+        let package = package(apt)?;
+        let (unpacked, version) = apt.unpack(&package)?;
+        let found = find(&unpacked).ok_or_else(|| {
+            Failure::new(Code::Setup, format!("{package} {version} has no {name} where it was")).remedy(OWN_FILES)
+        })?;
+        // Both lie under target/guest, on one file system, so that this is atomic.
+        fs::rename(&found, &kept).map_err(|error| Failure::file("cannot write", &kept, &error))?;
+        fs::write(&stamp, format!("{package} {version}\n"))
+            .map_err(|error| Failure::file("cannot write", &stamp, &error))?;
+        apt.clean();
+        Ok(kept)
+    }
+
+    fn apt(&self) -> Result<&Apt, Failure> {
+        if let Some(apt) = self.apt.get() {
+            return Ok(apt);
+        }
+        let mirror = self.args.debian_mirror.as_deref();
+        let apt = Apt::update(self.folder.join("apt"), mirror, self.ui)?;
+        Ok(self.apt.get_or_init(|| apt))
+    }
+}
+
+fn first_with_prefix(folder: &Path, prefix: &str) -> Option<PathBuf> {
+    fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+        .map(|entry| entry.path())
+}

@@ -1,0 +1,75 @@
+//! The initramfs of the Linux guests: Debian's busybox, and `guests/linux` on top.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::archive::{Archive, Kind};
+use crate::failure::Failure;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+const FOLDERS: [&str; 6] = ["bin", "dev", "proc", "root", "sys", "tmp"];
+
+/// The console's device number, without which init has no output.
+const CONSOLE: (u32, u32) = (5, 1);
+
+/// Builds the archive; writes it where it changed. It is small enough to build every time, which
+/// is simpler than telling whether something changed.
+pub fn ensure(workspace: &Workspace, busybox: &Path, ui: Ui) -> Result<PathBuf, Failure> {
+    let path = workspace.guest_cache().join("initramfs.cpio");
+    let bytes = build(busybox, &workspace.guest("linux"))?;
+    let size = format!("{} KiB", bytes.len() / 1024);
+    if fs::read(&path).is_ok_and(|existing| existing == bytes) {
+        ui.have("initramfs", &size);
+        return Ok(path);
+    }
+    let work = ui.work("building the initramfs");
+    let part = path.with_extension("part");
+    fs::write(&part, &bytes)
+        .and_then(|()| fs::rename(&part, &path))
+        .map_err(|error| Failure::file("cannot write", &path, &error))?;
+    work.done(&size);
+    Ok(path)
+}
+
+fn build(busybox: &Path, overlay: &Path) -> Result<Vec<u8>, Failure> {
+    let mut archive = Archive::new();
+    for folder in FOLDERS {
+        archive.add(folder, Kind::Folder, &[])?;
+    }
+    let (major, minor) = CONSOLE;
+    archive.add("dev/console", Kind::CharacterDevice { major, minor }, &[])?;
+    let program = fs::read(busybox).map_err(|error| Failure::file("cannot read", busybox, &error))?;
+    archive.add("bin/busybox", Kind::Program, &program)?;
+    archive.add("bin/sh", Kind::Link, b"busybox")?;
+    add_folder(&mut archive, overlay, "")?;
+    archive.finish()
+}
+
+/// Adds what is below `folder`, in the order of names so that the archive is reproducible.
+fn add_folder(archive: &mut Archive, folder: &Path, prefix: &str) -> Result<(), Failure> {
+    let cannot = |error| Failure::file("cannot read", folder, &error);
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(cannot)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(cannot)?;
+    entries.sort();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{prefix}{name}");
+        if entry.is_dir() {
+            if !FOLDERS.contains(&name.as_str()) {
+                archive.add(&name, Kind::Folder, &[])?;
+            }
+            add_folder(archive, &entry, &format!("{name}/"))?;
+        } else {
+            let bytes = fs::read(&entry).map_err(|error| Failure::file("cannot read", &entry, &error))?;
+            archive.add(&name, Kind::Program, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

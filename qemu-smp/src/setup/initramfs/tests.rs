@@ -1,0 +1,27 @@
+use super::*;
+use crate::archive::tests::list;
+
+#[test]
+fn holds_busybox_and_everything_of_the_overlay() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = folder.path().join("overlay");
+    fs::create_dir_all(overlay.join("corral")).unwrap();
+    fs::create_dir_all(overlay.join("bin")).unwrap();
+    fs::write(overlay.join("init"), "#!/bin/sh\n").unwrap();
+    fs::write(overlay.join("corral/a.sh"), "a").unwrap();
+    fs::write(overlay.join("bin/tool"), "t").unwrap();
+    let busybox = folder.path().join("busybox");
+    fs::write(&busybox, "program").unwrap();
+
+    let bytes = build(&busybox, &overlay).unwrap();
+    assert_eq!(bytes, build(&busybox, &overlay).unwrap());
+    let entries = list(&bytes);
+    let mode = |name: &str| entries.iter().find(|entry| entry.0 == name).unwrap().1;
+    assert_eq!(mode("init"), 0o100755);
+    assert_eq!(mode("corral"), 0o040755);
+    assert_eq!(mode("corral/a.sh"), 0o100755);
+    assert_eq!(mode("bin/busybox"), 0o100755);
+    assert_eq!(mode("bin/sh"), 0o120777);
+    assert_eq!(mode("dev/console"), 0o020600);
+    assert_eq!(entries.iter().filter(|entry| entry.0 == "bin").count(), 1);
+}

@@ -1,0 +1,164 @@
+//! The summary for people.
+
+use std::fmt::{self, Write};
+
+use super::{DomainSummary, Result, Summary};
+use crate::console::{Log, printable};
+use crate::run::verdict::Verdict;
+use crate::workspace::shown;
+
+/// Changes of a domain's cores that are shown; the rest is in the report.
+const MOST_CHANGES: usize = 8;
+
+/// Whether the logs' ends were seen by the user already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// They came by while the machine ran.
+    Yes,
+    /// At most one of them did.
+    No,
+}
+
+/// The whole text. When something went wrong, the ends of the logs are the best hint; without a
+/// verdict they are repeated even if they were seen.
+pub fn render(summary: &Summary, logs: &[(String, Log)], seen: Seen) -> String {
+    let helps = match summary.result {
+        Result::Passed | Result::Interrupted => false,
+        Result::Failed | Result::TimedOut => seen == Seen::No || summary.verdict.is_none(),
+    };
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write(&mut text, summary, if helps { logs } else { &[] });
+    text
+}
+
+fn write(out: &mut String, summary: &Summary, logs: &[(String, Log)]) -> fmt::Result {
+    writeln!(out)?;
+    for (name, log) in logs {
+        write_tail(out, name, log)?;
+    }
+    writeln!(out, "machine    {}, QEMU {}", summary.machine, summary.qemu)?;
+    write_boot(out, summary)?;
+    for domain in &summary.domains {
+        write_domain(out, domain)?;
+    }
+    write_exits(out, &summary.domains)?;
+    if !summary.assertions.is_empty() {
+        writeln!(out, "asserted")?;
+    }
+    for result in &summary.assertions {
+        let mark = if result.passed { "ok    " } else { "FAILED" };
+        writeln!(out, "  {mark} {}  ({})", result.assertion, result.found)?;
+    }
+    let verdict = match summary.verdict {
+        Some(Verdict::Pass) => "pass",
+        Some(Verdict::Fail) => "fail",
+        None => "none",
+    };
+    writeln!(out, "verdict    {verdict}")?;
+    let (records, lost) = (summary.trace_records, summary.trace_lost);
+    writeln!(out, "trace      {records} records, {lost} lost")?;
+    writeln!(out, "logs       {}", shown(summary.logs.as_ref()))?;
+    let seconds = summary.elapsed_ms as f64 / 1e3;
+    let word = match summary.result {
+        Result::Passed => "passed",
+        Result::Failed => "FAILED",
+        Result::TimedOut => "TIMED OUT",
+        Result::Interrupted => "INTERRUPTED",
+    };
+    writeln!(out, "\n{}: {word} in {seconds:.1} s", summary.scenario)?;
+    for reason in &summary.reasons {
+        writeln!(out, "  {}", reason.trim_end().replace('\n', "\n  "))?;
+    }
+    Ok(())
+}
+
+fn write_boot(out: &mut String, summary: &Summary) -> fmt::Result {
+    if !summary.boot.is_empty() {
+        write!(out, "boot      ")?;
+        for stage in &summary.boot {
+            write!(out, " {} {},", stage.stage, milliseconds(stage.at_us / 1e3))?;
+        }
+        out.pop();
+        writeln!(out)?;
+    }
+    if !summary.failed_cores.is_empty() {
+        writeln!(out, "cores      did not come up: {:?}", summary.failed_cores)?;
+    }
+    Ok(())
+}
+
+fn write_domain(out: &mut String, domain: &DomainSummary) -> fmt::Result {
+    let story = &domain.story;
+    write!(out, "domain     {}: end {}", domain.name, domain.end)?;
+    match (domain.ok, domain.expected) {
+        (Some(true), _) => write!(out, " as expected")?,
+        (Some(false), Some(expected)) => write!(out, " (expected {expected})")?,
+        _ => {}
+    }
+    writeln!(out, ", {} boot{}", story.boots, if story.boots == 1 { "" } else { "s" })?;
+    if !domain.cores.is_empty() {
+        write!(out, "           cores:")?;
+        for count in domain.cores.iter().take(MOST_CHANGES) {
+            write!(out, " {} from {},", count.cores, milliseconds(count.from_ms))?;
+        }
+        out.pop();
+        if domain.cores.len() > MOST_CHANGES {
+            write!(out, ", {} more changes", domain.cores.len() - MOST_CHANGES)?;
+        }
+        writeln!(out)?;
+    }
+    for (name, value) in &story.metrics {
+        writeln!(out, "           {name} = {value}")?;
+    }
+    for fault in &story.faults {
+        writeln!(
+            out,
+            "           fault at {}: context {} rule {} pc {:#x} esr {:#x} far {:#x}",
+            milliseconds(fault.at_us / 1e3),
+            fault.context.map_or_else(|| "?".to_owned(), |context| context.to_string()),
+            fault.rule,
+            fault.pc,
+            fault.esr,
+            fault.far
+        )?;
+    }
+    Ok(())
+}
+
+/// A table with a column for each reason that occurred anywhere.
+fn write_exits(out: &mut String, domains: &[DomainSummary]) -> fmt::Result {
+    let mut reasons: Vec<&str> = domains.iter().flat_map(|domain| domain.story.exits.keys().copied()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let width = domains.iter().map(|domain| domain.name.len()).max().unwrap_or(0);
+    write!(out, "exits      {:width$}", "")?;
+    for reason in &reasons {
+        write!(out, " {reason:>8}")?;
+    }
+    writeln!(out)?;
+    for domain in domains {
+        write!(out, "           {:width$}", domain.name)?;
+        for reason in &reasons {
+            let count = domain.story.exits.get(reason).copied().unwrap_or(0);
+            write!(out, " {count:>width$}", width = reason.len().max(8))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_tail(out: &mut String, name: &str, log: &Log) -> fmt::Result {
+    writeln!(out, "--- the end of {name}'s log ({})", shown(log.path()))?;
+    for line in log.tail() {
+        writeln!(out, "{}", printable(&line))?;
+    }
+    writeln!(out)
+}
+
+fn milliseconds(value: f64) -> String {
+    if value >= 1000.0 { format!("{:.2} s", value / 1e3) } else { format!("{value:.2} ms") }
+}

@@ -52,7 +52,7 @@ pub fn conduit() -> Conduit {
     KERNEL.get().map_or(Conduit::Smc, |kernel| kernel.machine.conduit)
 }
 
-/// Another core's data. All are in place once cores run domains.
+/// Another core's data; of a core that a domain owns or owned, so that it came up.
 pub fn core(id: CoreId) -> Option<&'static CoreLocal> {
     let kernel = kernel();
     (id.index() < kernel.machine.cores.len()).then(|| CoreLocal::at(&kernel.arena, id))
@@ -185,6 +185,7 @@ fn join(core: &'static CoreLocal) {
 /// One more core is accounted for; the last rings the first core.
 fn account(core: &CoreLocal) {
     let cores = &machine().cores;
+    // Release: with the count the first core sees what this one did to come up.
     let accounted = ACCOUNTED.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
     if accounted == cores.len()
         && core.id.index() != 0

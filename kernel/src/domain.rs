@@ -289,7 +289,7 @@ fn start(core: &CoreLocal, domain: &'static Domain) {
     let Ok(ticket) = first.power.request_on() else { return };
     let start = Entry { address: 0, context_id: 0 };
     if let Err(why) = place(core, first, core.id, || ticket.publish(start)) {
-        error!(target: "domain", "name={} has no core to start on: {why:?}", domain.spec.name);
+        error!(target: "domain", "name={} has no core to start on ({why:?}): others hold them all", domain.spec.name);
         let _ = domain.life.stop(EndKind::Failed);
         finish(core, domain, EndKind::Failed);
     }
@@ -331,6 +331,7 @@ fn finish(core: &CoreLocal, domain: &'static Domain, kind: EndKind) {
     domain.life.end();
     info!(target: "domain", "name={} ended={} boots={boots}", spec.name, kind.name());
     trace::record(core, Event::DomainEnd, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
+    // AcqRel: who counts the last one down sees how all others ended.
     if spec.end != ExpectedEnd::Kind(EndKind::Running) && AWAITED.fetch_sub(1, Ordering::AcqRel) == 1 {
         end_run(core);
     }

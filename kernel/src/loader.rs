@@ -25,6 +25,17 @@ pub enum LoadError {
     TooLarge,
 }
 
+impl LoadError {
+    /// What is wrong, and what to do.
+    pub const fn text(&self) -> &'static str {
+        match self {
+            Self::Missing => "a file of its manifest is not in the boot archive",
+            Self::Format => "its image is not what its format in the manifest says",
+            Self::TooLarge => "image, initramfs and 2 MiB for the device tree do not fit: give it more memory",
+        }
+    }
+}
+
 /// Where the first context begins, and the device tree's address for its x0.
 pub struct Start {
     /// First instruction.

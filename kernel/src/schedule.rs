@@ -15,7 +15,7 @@ use crate::{domain, exits, loader};
 use core::sync::atomic::Ordering::Relaxed;
 use domains::life::Phase;
 use domains::protocol::EndKind;
-use domains::psci::AffinityState;
+use hotplug::start::{Begin, begin};
 use log::{error, info};
 use smp::mailbox::Requests;
 use smp::run_queue::Slot;
@@ -122,7 +122,7 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
             let start = match loader::load(core, domain) {
                 Ok(start) => start,
                 Err(why) => {
-                    error!(target: "domain", "name={} cannot be loaded: {why:?}", domain.spec.name);
+                    error!(target: "domain", "name={} cannot be loaded: {}", domain.spec.name, why.text());
                     domain.stop(core, EndKind::Failed);
                     return false;
                 }
@@ -144,28 +144,19 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
             domain::leave(core, slot, context);
             false
         }
-        Phase::Running => begin(core, slot, context),
+        Phase::Running => match begin(&core.queue, slot, &context.power) {
+            Begin::At(entry) => {
+                context.reset(entry.address, entry.context_id);
+                true
+            }
+            Begin::GoOn => true,
+            Begin::NotYet => false,
+        },
         Phase::Stopping | Phase::Ended => {
             domain::leave(core, slot, context);
             false
         }
     }
-}
-
-/// Takes up what CPU_ON left for a context. False: it is on its way here and CPU_ON has not said yet
-/// where it begins, but an interrupt woke it; it sleeps until CPU_ON wakes it.
-fn begin(core: &CoreLocal, slot: Slot, context: &Context) -> bool {
-    let take = || context.power.begin().map(|entry| context.reset(entry.address, entry.context_id)).is_some();
-    if take() || context.power.affinity_info() == AffinityState::On {
-        return true;
-    }
-    core.queue.sleep(slot);
-    // CPU_ON may have published, and woken it, before `sleep`.
-    let begun = take();
-    if begun {
-        core.queue.wake(slot);
-    }
-    begun
 }
 
 /// Sets traps and EL2's timer for the context in `slot`, which is about to run.
@@ -183,11 +174,12 @@ fn update_timer(core: &CoreLocal, slot: Slot) {
     arm_for_sleepers(core, slice);
 }
 
-/// Arms EL2's timer for the earliest of `slice` and the timers of contexts that are not loaded.
+/// Arms EL2's timer for the earliest of `slice` and the timers of contexts that sleep and are not
+/// loaded. What is ready needs no waking: its timer, long due, would fire for ever.
 fn arm_for_sleepers(core: &CoreLocal, slice: Option<u64>) {
     let loaded = core.current().map(|(slot, _)| slot);
-    let others = core.queue.entries().filter(|(slot, _)| Some(*slot) != loaded);
-    let deadlines = others.filter_map(|(_, id)| domain::context(id)?.timer_deadline());
+    let sleepers = core.queue.entries().filter(|(slot, _)| Some(*slot) != loaded && !core.queue.is_ready(*slot));
+    let deadlines = sleepers.filter_map(|(_, id)| domain::context(id)?.timer_deadline());
     timer::set_deadline(deadlines.chain(slice).min());
 }
 

@@ -21,4 +21,6 @@ mod psci;
 #[cfg(test)]
 mod run_queue;
 #[cfg(test)]
+mod start;
+#[cfg(test)]
 mod trace;

@@ -22,8 +22,6 @@ bitflags! {
         const KICK = 1 << 0;
         /// A domain stops: park its contexts.
         const STOP = 1 << 1;
-        /// Fold your list registers back into memory.
-        const SYNC = 1 << 2;
     }
 }
 

@@ -71,8 +71,7 @@ pub struct FaultReport<'a> {
     pub pc: u64,
     /// Exception syndrome (ESR_EL2).
     pub esr: u64,
-    /// The address that was accessed: an intermediate physical address where the hardware gives
-    /// one, else FAR_EL2.
+    /// The address that was accessed, as the guest has it (FAR_EL2).
     pub far: u64,
     /// The rule that was broken.
     pub rule: Rule,

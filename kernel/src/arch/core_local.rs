@@ -85,12 +85,11 @@ impl CoreLocal {
         }
     }
 
-    /// The data of a core; not before the cores were brought up, when all were placed.
+    /// The data of a core that came up (its ledger word was idle once), or is on its way.
     pub fn at(arena: &Arena, id: CoreId) -> &'static Self {
         let address = arena.block(id).wrapping_add(layout::LOCAL) as *const Self;
-        // SAFETY: mapped for ever; `place` wrote it, or it is still memory whose every bit pattern
-        // that a reader could meet before (a core that never came up) was written by `place` too,
-        // as every core of the list is placed before it is woken.
+        // SAFETY: the arena maps the block for ever, and `place` wrote this before the core was
+        // switched on; the ledger lets it do so once.
         unsafe { &*address }
     }
 

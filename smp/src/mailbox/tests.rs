@@ -13,7 +13,7 @@ fn only_the_first_post_rings() {
     assert_eq!(mailbox.take(), Requests::KICK | Requests::STOP);
     assert!(mailbox.is_empty());
     assert_eq!(mailbox.take(), Requests::empty());
-    assert_eq!(mailbox.post(Requests::SYNC), Doorbell::Ring);
+    assert_eq!(mailbox.post(Requests::STOP), Doorbell::Ring);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 crate::named! {
     /// What a record says happened; `a` and `b` are the record's two words.
     pub enum Event {
-        /// The boot reached a stage: a = 1 entry, 2 MMU on, 3 device tree read, 4 cores up, 5 manifest read, 6 domains
-        /// loaded, 7 domains started; b = cores.
+        /// The boot reached a stage: a = 1 entry, 3 device tree read, 4 cores up, 5 manifest read, 7 domains
+        /// started; b = cores. 2 (MMU on) and 6 (domains loaded) are not written: the MMU is on at entry, and each
+        /// domain is loaded by its own core (`DomainStart`).
         BootStage = 1 "boot-stage",
         /// The core came up.
         CoreUp = 2 "core-up",

@@ -5,21 +5,10 @@
 //! longest path from the first wake-up to the last core that waits in the pool can be added up
 //! from each core's own counts: where it executed its SMCs, and where its first WFI.
 
-use qemu_smp::{
-    cli::SetupArgs,
-    failure::{Code, Failure},
-    machine::{Configuration, Ending, Process, RunFolder},
-    run::Images,
-    workspace::Workspace,
-};
+use crate::counted::Counted;
+use qemu_smp::{failure::Failure, workspace::Workspace};
 use serde::Serialize;
-use std::{
-    fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -45,59 +34,15 @@ struct Core {
 
 /// Brings up a machine for each number of cores.
 pub fn measure(workspace: &Workspace, cores: &[u32]) -> Result<Vec<BringUp>, Failure> {
-    let plugin = build_plugin(workspace)?;
-    let (scenario, draft, images) = Images::of_scenario(workspace, "tests/system-off", &SetupArgs::default())?;
-    let archive_bytes = images.archive(&draft)?;
+    let counted = Counted::new(workspace, "tests/system-off")?;
     let mut measured = Vec::new();
     for &count in cores {
         eprintln!("  bringing up {count} cores");
-        let mut machine = scenario.machine.clone();
-        machine.cores = count.max(machine.cores);
-        let folder = RunFolder::create(&workspace.runs(), "bench-bring-up", machine.memory.0)?;
-        let image = folder.write("kernel", images.kernel())?;
-        let archive = folder.write("archive", &archive_bytes)?;
-        let counts = folder.path().join("counts");
-        let mut arguments = Configuration::of(&machine).arguments(&image, &archive, &folder.ram_path());
-        arguments.extend(["-plugin".into(), format!("{},out={}", plugin.display(), counts.display()).into()]);
-        run(&images.qemu().program, &arguments)?;
-        let text = fs::read_to_string(&counts).map_err(|error| Failure::file("cannot read", &counts, &error))?;
-        measured.push(add_up(machine.cores, &parse(&text)));
-        folder.remove_inputs(&[image, archive]);
+        let count = count.max(counted.scenario().machine.cores);
+        let left = counted.run(count, "", None, LIMIT)?;
+        measured.push(add_up(count, &parse(&left.counts)));
     }
     Ok(measured)
-}
-
-fn build_plugin(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "instruction-counter"])
-        .current_dir(workspace.root())
-        .status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Err(Failure::new(Code::Failed, "cargo could not build the instruction counter"));
-    }
-    // Beside this program, wherever cargo's target folder is.
-    let own = std::env::current_exe().map_err(|error| Failure::file("cannot find", Path::new("bench"), &error))?;
-    Ok(own.with_file_name("libinstruction_counter.so"))
-}
-
-fn run(program: &Path, arguments: &[std::ffi::OsString]) -> Result<(), Failure> {
-    let began = Instant::now();
-    let mut process = Process::start(program, arguments)?;
-    while let Ok(_) | Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
-        process.output().recv_timeout(Duration::from_millis(100))
-    {
-        if qemu_smp::interrupt::requested() {
-            return Err(Failure::interrupted());
-        }
-        if began.elapsed() > LIMIT {
-            return Err(Failure::new(Code::TimedOut, "the cores did not come up in time"));
-        }
-    }
-    match process.wait() {
-        (Ending::Off, _) => Ok(()),
-        (ending, complaint) => Err(Failure::new(Code::Failed, format!("QEMU ended as {ending:?}")).why(complaint)),
-    }
 }
 
 /// Lines `vcpu=N total=T first_wfi=W smc=A,B,…`.
@@ -153,4 +98,21 @@ pub fn table(measured: &[BringUp]) -> String {
         let _ = writeln!(text, "  longest path {growth:.1} times as long for {levels:.1} times the tree levels");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_path_is_added_up_along_the_tree() {
+        let cores = parse(
+            "vcpu=0 total=500 first_wfi=300 smc=100,200\nvcpu=1 total=90 first_wfi=50 smc=20\n\
+                           vcpu=2 total=90 first_wfi=40 smc=\nvcpu=3 total=90 first_wfi=30 smc=\n",
+        );
+        assert_eq!(cores.len(), 4);
+        let BringUp { up, before, longest_path, total, .. } = add_up(4, &cores);
+        assert_eq!((up, before, longest_path, total), (4, 100, 200, 200 + 50 + 40 + 30));
+        assert_eq!(add_up(4, &cores[1..]).up, 3);
+    }
 }

@@ -82,7 +82,7 @@ pub fn measure(workspace: &Workspace, cpus: u32, runs: usize) -> Result<Comparis
 }
 
 /// QEMU's arguments for the first domain's Linux as it would boot without Corral.
-fn plain(scenario: &Scenario, cpus: u32, kernel: &Path, initramfs: &Path) -> Result<Vec<OsString>, Failure> {
+pub fn plain(scenario: &Scenario, cpus: u32, kernel: &Path, initramfs: &Path) -> Result<Vec<OsString>, Failure> {
     let domain = scenario.domains.first().ok_or_else(|| Failure::new(Code::Usage, "the scenario has no domain"))?;
     let memory = domain.memory.0;
     let machine = &scenario.machine;

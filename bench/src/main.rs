@@ -4,9 +4,14 @@
 #![forbid(unsafe_code)]
 
 mod bring_up;
+mod counted;
+mod cpu;
+mod hotplug;
 mod linux;
+mod profile;
+mod wake;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use qemu_smp::failure::{Code, Failure};
 use qemu_smp::workspace::Workspace;
 use serde::Serialize;
@@ -30,13 +35,52 @@ enum Bench {
         /// How often each is booted; the medians are compared
         #[arg(long, default_value_t = 3)]
         runs: usize,
-        /// Numbers of cores to bring up
-        #[arg(long, value_delimiter = ',', default_value = "8,64,512")]
-        cores: Vec<u32>,
-        /// Print JSON on standard output; the text goes to standard error
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        common: Common,
     },
+    /// Moving cores: what each operation costs, in instructions
+    #[command(after_help = "\
+Measures what it costs to take a core from a domain, to give one to a domain, and to switch one off and on (moves);
+the longest path of an order that wakes 64 cores (wake); and what Linux itself spends on taking a CPU off and on, on QEMU
+alone and in a domain (linux). The exit code is 1 if a limit is broken.
+
+Examples:
+  cargo corral bench hotplug                        all, on machines with 8, 64 and 512 cores
+  cargo corral bench hotplug --only moves --cores 8 the first table, in half a minute
+  cargo corral bench hotplug --only moves --profile where in the kernel the instructions go
+  cargo corral bench hotplug --only wake,linux
+  cargo corral bench hotplug --json > hotplug.json")]
+    Hotplug {
+        /// Measure only these
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Part>,
+        /// Say where in the kernel the instructions were executed
+        #[arg(long)]
+        profile: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// A part of `bench hotplug`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Taking and giving one core
+    Moves,
+    /// Waking many by one order
+    Wake,
+    /// Linux' own CPU hotplug
+    Linux,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Numbers of cores of the machine
+    #[arg(long, value_delimiter = ',', default_value = "8,64,512")]
+    cores: Vec<u32>,
+    /// Print JSON on standard output; the text goes to standard error
+    #[arg(long)]
+    json: bool,
 }
 
 /// What `bench boot` measured.
@@ -46,20 +90,24 @@ struct Boot {
     bring_up: Vec<bring_up::BringUp>,
 }
 
+/// What `bench hotplug` measured.
+#[derive(Debug, Serialize)]
+struct Hotplug {
+    operations: Vec<hotplug::Operation>,
+    wake: Vec<wake::Bulk>,
+    linux: Vec<cpu::Change>,
+    pass: bool,
+}
+
 fn main() -> ExitCode {
     qemu_smp::interrupt::install();
-    let Cli { bench: Bench::Boot { cpus, runs, cores, json } } = Cli::parse();
-    match boot(cpus, runs.max(1), &cores) {
-        Ok(boot) => {
-            let text = format!("{}{}", linux::table(&boot.linux), bring_up::table(&boot.bring_up));
-            if json {
-                eprint!("{text}");
-                println!("{}", serde_json::json!(boot));
-            } else {
-                print!("{text}");
-            }
-            ExitCode::SUCCESS
-        }
+    let done = match Cli::parse().bench {
+        Bench::Boot { cpus, runs, common } => boot(cpus, runs.max(1), &common),
+        Bench::Hotplug { only, profile, common } => hotplug(&only, profile, &common),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(Code::Failed as u8),
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::from(failure.code as u8)
@@ -67,12 +115,77 @@ fn main() -> ExitCode {
     }
 }
 
-fn boot(cpus: u32, runs: usize, cores: &[u32]) -> Result<Boot, Failure> {
-    let workspace = Workspace::find()?;
-    if let Some(wrong) = cores.iter().find(|cores| !(1..=512).contains(*cores)) {
-        return Err(Failure::new(Code::Usage, format!("{wrong} cores: QEMU's virt board has 1 to 512")));
+impl Common {
+    /// Shows what was measured.
+    fn show(&self, text: &str, measured: &impl Serialize) {
+        if self.json {
+            eprint!("{text}");
+            println!("{}", serde_json::json!(measured));
+        } else {
+            print!("{text}");
+        }
     }
-    let bring_up = bring_up::measure(&workspace, cores)?;
+
+    /// The numbers of cores, of which a machine has at least so many.
+    fn cores(&self, least: u32) -> Result<&[u32], Failure> {
+        match self.cores.iter().find(|cores| !(least..=512).contains(*cores)) {
+            Some(wrong) => Err(Failure::new(
+                Code::Usage,
+                format!("{wrong} cores: this works with {least} to 512 of QEMU's virt board"),
+            )),
+            None => Ok(&self.cores),
+        }
+    }
+}
+
+fn boot(cpus: u32, runs: usize, common: &Common) -> Result<bool, Failure> {
+    let workspace = Workspace::find()?;
+    let bring_up = bring_up::measure(&workspace, common.cores(1)?)?;
     let linux = linux::measure(&workspace, cpus, runs)?;
-    Ok(Boot { linux, bring_up })
+    let text = format!("{}{}", linux::table(&linux), bring_up::table(&bring_up));
+    common.show(&text, &Boot { linux, bring_up });
+    Ok(true)
+}
+
+fn hotplug(only: &[Part], profile: bool, common: &Common) -> Result<bool, Failure> {
+    let workspace = Workspace::find()?;
+    let cores = common.cores(8)?;
+    let wanted = |part| only.is_empty() || only.contains(&part);
+    let (mut operations, mut wake, mut linux, mut text) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+    if wanted(Part::Moves) {
+        let (measured, profiles) = hotplug::measure(&workspace, cores, profile)?;
+        text.push_str(&hotplug::table(&measured));
+        text.push_str(&profiles);
+        operations = measured;
+    }
+    if wanted(Part::Wake) {
+        wake = wake::measure(&workspace, cores)?;
+        text.push_str(&wake::table(&wake));
+    }
+    if wanted(Part::Linux) {
+        linux = cpu::measure(&workspace)?;
+        text.push_str(&cpu::table(&linux));
+    }
+    let pass =
+        hotplug::pass(&operations) && wake.iter().all(|bulk| bulk.pass) && linux.iter().all(|change| change.pass);
+    common.show(&text, &Hotplug { operations, wake, linux, pass });
+    Ok(pass)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+        let parts = |line: &str| match Cli::try_parse_from(line.split(' ')).unwrap().bench {
+            Bench::Hotplug { only, .. } => only,
+            Bench::Boot { .. } => unreachable!(),
+        };
+        assert_eq!(parts("bench hotplug"), []);
+        assert_eq!(parts("bench hotplug --only wake,linux --cores 8"), [Part::Wake, Part::Linux]);
+        assert!(Cli::try_parse_from(["bench", "hotplug", "--only", "else"]).is_err());
+    }
 }

@@ -10,10 +10,11 @@ use core::ops::Range;
 mod tests;
 
 /// The most bytes a tree takes: 123 CPUs and the longest command line.
-pub const MAX_BYTES: usize = 0x4000;
+pub const MAX_BYTES: usize = 0x5000;
 
 const PHANDLE_GIC: u32 = 0x8000;
 const PHANDLE_CLOCK: u32 = 0x8001;
+const PHANDLE_STANDBY: u32 = 0x8002;
 
 /// Interrupt specifiers of the GIC binding (Linux, `arm,gic-v3.yaml`): kind, number, trigger.
 const SPI: u32 = 0;
@@ -60,7 +61,7 @@ pub fn build(domain: &DomainView<'_>, out: &mut [u8]) -> Result<usize, TooSmall>
             memory.texts("device_type", &["memory"]);
             memory.cells("reg", [domain.memory.base, domain.memory.size].map(halves).as_flattened());
         });
-        cpus(root, domain.contexts);
+        cpus(root, domain);
         power(root);
         if domain.board == Board::Virt {
             devices(root, domain.contexts);
@@ -82,11 +83,14 @@ fn chosen(root: &mut FdtWriter<'_>, domain: &DomainView<'_>) {
     });
 }
 
-fn cpus(root: &mut FdtWriter<'_>, contexts: u32) {
+fn cpus(root: &mut FdtWriter<'_>, domain: &DomainView<'_>) {
     root.node(format_args!("cpus"), |cpus| {
         cpus.cells("#address-cells", &[1]);
         cpus.cells("#size-cells", &[0]);
-        for context in 0..contexts {
+        if domain.board == Board::Virt {
+            idle_states(cpus);
+        }
+        for context in 0..domain.contexts {
             // Contexts stay below 4096, so that Aff2 and Aff3 are 0 and one cell is enough.
             let affinity = psci::affinity_of(context as usize) as u32;
             cpus.node(format_args!("cpu@{affinity:x}"), |cpu| {
@@ -94,8 +98,27 @@ fn cpus(root: &mut FdtWriter<'_>, contexts: u32) {
                 cpu.texts("compatible", &["arm,armv8"]);
                 cpu.cells("reg", &[affinity]);
                 cpu.texts("enable-method", &["psci"]);
+                if domain.board == Board::Virt {
+                    cpu.cells("cpu-idle-states", &[PHANDLE_STANDBY]);
+                }
             });
         }
+    });
+}
+
+/// The one state below WFI (Linux, `idle-states.yaml`): standby by CPU_SUSPEND, which tells the
+/// kernel that the guest expects to be idle for a while.
+fn idle_states(cpus: &mut FdtWriter<'_>) {
+    cpus.node(format_args!("idle-states"), |states| {
+        states.texts("entry-method", &["psci"]);
+        states.node(format_args!("standby"), |state| {
+            state.texts("compatible", &["arm,idle-state"]);
+            state.cells("arm,psci-suspend-param", &[0]);
+            state.cells("entry-latency-us", &[10]);
+            state.cells("exit-latency-us", &[20]);
+            state.cells("min-residency-us", &[500]);
+            state.cells("phandle", &[PHANDLE_STANDBY]);
+        });
     });
 }
 
@@ -111,7 +134,10 @@ fn power(root: &mut FdtWriter<'_>) {
 }
 
 fn devices(root: &mut FdtWriter<'_>, contexts: u32) {
-    root.node(format_args!("aliases"), |aliases| aliases.texts("serial0", &["/pl011@9000000"]));
+    root.node(format_args!("aliases"), |aliases| {
+        aliases.texts("serial0", &["/pl011@9000000"]);
+        aliases.texts("serial1", &["/pl011@9040000"]);
+    });
     root.node(format_args!("intc@8000000"), |gic| {
         gic.texts("compatible", &["arm,gic-v3"]);
         gic.cells("interrupt-controller", &[]);
@@ -137,13 +163,16 @@ fn devices(root: &mut FdtWriter<'_>, contexts: u32) {
         clock.texts("clock-output-names", &["clk24mhz"]);
         clock.cells("phandle", &[PHANDLE_CLOCK]);
     });
-    root.node(format_args!("pl011@9000000"), |uart| {
-        uart.texts("compatible", &["arm,pl011", "arm,primecell"]);
-        uart.cells("reg", &[0, 0x0900_0000, 0, 0x1000]);
-        uart.cells("interrupts", &[SPI, 1, LEVEL_HIGH]);
-        uart.cells("clocks", &[PHANDLE_CLOCK, PHANDLE_CLOCK]);
-        uart.texts("clock-names", &["uartclk", "apb_pclk"]);
-    });
+    // The console, and requests about cores.
+    for (address, spi) in [(0x0900_0000, 1), (0x0904_0000, 8)] {
+        root.node(format_args!("pl011@{address:x}"), |uart| {
+            uart.texts("compatible", &["arm,pl011", "arm,primecell"]);
+            uart.cells("reg", &[0, address, 0, 0x1000]);
+            uart.cells("interrupts", &[SPI, spi, LEVEL_HIGH]);
+            uart.cells("clocks", &[PHANDLE_CLOCK, PHANDLE_CLOCK]);
+            uart.texts("clock-names", &["uartclk", "apb_pclk"]);
+        });
+    }
 }
 
 fn halves(value: u64) -> [u32; 2] {

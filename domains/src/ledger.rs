@@ -1,10 +1,18 @@
 //! Who owns which core: one word a core, changed by compare-and-swap only.
 //!
 //! ```text
-//!   Off ──▶ Waking ──▶ Idle ◀──▶ Owned(domain) ──▶ Releasing(domain) ──▶ Idle
+//!            wake                came up                claim
+//!   Off ───────────▶ Waking(heir) ───────▶ Idle ────────────▶ Owned(domain) ◀──────┐
+//!    ▲                    │                │ ▲                 │   ▲  │ ask         │ keep
+//!    ├────────────────────┼────────────────┘ │        cancel   │   │  ▼             │
+//!    │     switch off     │ came up          │            ┌────┼── Asked(domain, heir)
+//!    │                    ▼                  │ pool       │    │      │             │
+//!    │                  Owned(heir) ◀────────┼────────────┘    ▼      ▼             │
+//!    └───────────────────────────────────────┴──────── Releasing(domain, heir) ─────┘
 //! ```
 //!
-//! and from every state but Off to Failed, which is final. Everything else that says who runs where
+//! and from every state but Off to Failed, which is final. When a core is clean of the domain that had it, it becomes
+//! its heir's at once: nobody sees it in the pool in between. Everything else that says who runs where
 //! follows from this word. It counts its changes (`generation`), so that two looks at it show
 //! whether it changed in between, even if it changed back.
 //!
@@ -24,8 +32,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use quota::{Quota, QuotaReached};
-pub use record::{CoreEvent, CoreRecord, CoreState, step};
+pub use quota::{Quota, QuotaCounts, QuotaReached};
+pub use record::{CoreEvent, CoreRecord, CoreState, Heir, step};
 
 /// Why a change did not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +66,12 @@ impl LedgerWord {
 pub struct Ledger<'a>(pub &'a [LedgerWord]);
 
 impl Ledger<'_> {
-    /// The core is asked to start.
-    pub fn wake(&self, core: CoreId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::Wake)
+    /// The core is asked to start, for the heir.
+    pub fn wake(&self, core: CoreId, heir: Heir) -> Result<CoreRecord, LedgerError> {
+        self.change(core, CoreEvent::Wake(heir))
     }
 
-    /// The core, which asked, is in the pool.
+    /// The core, which asked, is its heir's.
     pub fn came_up(&self, core: CoreId) -> Result<CoreRecord, LedgerError> {
         self.change(core, CoreEvent::CameUp)
     }
@@ -71,6 +79,11 @@ impl Ledger<'_> {
     /// Takes the core out of the pool for the domain. Of several who try, one succeeds.
     pub fn claim(&self, core: CoreId, domain: DomainId) -> Result<CoreRecord, LedgerError> {
         self.change(core, CoreEvent::Claim(domain))
+    }
+
+    /// The domain is asked to give the core up for the heir.
+    pub fn ask(&self, core: CoreId, domain: DomainId, heir: Heir) -> Result<CoreRecord, LedgerError> {
+        self.change(core, CoreEvent::Ask(domain, heir))
     }
 
     /// Takes some core out of the pool for the domain: `preferred` if it is idle, which costs one
@@ -88,7 +101,15 @@ impl Ledger<'_> {
         self.change(core, CoreEvent::BeginRelease(domain))
     }
 
-    /// The core is clean of the domain and back in the pool.
+    /// [`begin_release`](Self::begin_release); who gets the core, and whether it was asked for. `None`: it is not the
+    /// domain's.
+    #[inline]
+    pub fn leave(&self, core: CoreId, domain: DomainId) -> Option<(Heir, bool)> {
+        let (before, _) = self.change_bits(core, CoreEvent::BeginRelease(domain)).ok()?;
+        record::leaving(before)
+    }
+
+    /// The core is clean of the domain and its heir's.
     pub fn finish_release(&self, core: CoreId, domain: DomainId) -> Result<CoreRecord, LedgerError> {
         self.change(core, CoreEvent::FinishRelease(domain))
     }
@@ -109,13 +130,60 @@ impl Ledger<'_> {
         (0..self.0.len()).filter_map(CoreId::new).filter_map(|core| Some((core, self.read(core)?)))
     }
 
-    /// The record after the change.
-    fn change(&self, core: CoreId, event: CoreEvent) -> Result<CoreRecord, LedgerError> {
+    /// Whether the core is in exactly this state.
+    #[inline]
+    pub fn is(&self, core: CoreId, state: CoreState) -> bool {
+        self.trace(core) == Some(state.to_trace())
+    }
+
+    /// The core's state, as a trace record carries it ([`CoreState::to_trace`]).
+    #[inline]
+    pub fn trace(&self, core: CoreId) -> Option<u64> {
+        Some(self.0.get(core.index())?.0.load(Acquire) & record::STATE)
+    }
+
+    /// The domain that owns the core and is not asked for it.
+    #[inline]
+    pub fn owned(&self, core: CoreId) -> Option<DomainId> {
+        record::owned(self.trace(core)?)
+    }
+
+    /// The domain that is asked for the core.
+    #[inline]
+    pub fn asked(&self, core: CoreId) -> Option<DomainId> {
+        record::asked(self.trace(core)?)
+    }
+
+    /// Makes one thing happen to a core, if it still is as it was seen, and that can happen to it: whether it did.
+    #[inline]
+    pub fn change_if(&self, core: CoreId, seen: CoreRecord, event: CoreEvent) -> bool {
+        let seen = seen.to_bits();
+        let Some((word, after)) = self.0.get(core.index()).zip(record::after(seen, event)) else { return false };
+        word.0.compare_exchange(seen, after, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Makes one thing happen to a core, if it can; the record after it.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    #[inline]
+    pub fn change(&self, core: CoreId, event: CoreEvent) -> Result<CoreRecord, LedgerError> {
+        self.change_bits(core, event).map(|(_, after)| CoreRecord::from_bits(after))
+    }
+
+    /// [`change`](Self::change), with the words before and after as they are.
+    #[inline]
+    fn change_bits(&self, core: CoreId, event: CoreEvent) -> Result<(u64, u64), LedgerError> {
         let word = self.0.get(core.index()).ok_or(LedgerError::UnknownCore)?;
-        let after = |bits| CoreRecord::from_bits(bits).after(event);
+        let refused = |bits| LedgerError::Refused(CoreRecord::from_bits(bits).state);
         // Relaxed: the exchange compares what was read.
-        match word.0.fetch_update(AcqRel, Relaxed, |bits| after(bits).ok().map(CoreRecord::to_bits)) {
-            Ok(before) | Err(before) => after(before).map_err(LedgerError::Refused),
+        let mut seen = word.0.load(Relaxed);
+        loop {
+            let after = record::after(seen, event).ok_or_else(|| refused(seen))?;
+            match word.0.compare_exchange(seen, after, AcqRel, Relaxed) {
+                Ok(_) => return Ok((seen, after)),
+                Err(other) => seen = other,
+            }
         }
     }
 }

@@ -21,6 +21,7 @@
 
 pub mod archive;
 pub mod console;
+pub mod control;
 mod displayed;
 mod domain_id;
 pub mod fdt_writer;
@@ -32,6 +33,7 @@ pub mod mmio;
 pub mod pl011;
 pub mod protocol;
 pub mod psci;
+pub mod stolen;
 pub mod tree;
 pub mod vgic;
 

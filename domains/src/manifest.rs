@@ -12,6 +12,8 @@
 //!         linux { image = "Image"; memory-size = /bits/ 64 <0x10000000>; cores-start = <4>; };
 //!         metronome { board = "none"; image = "metronome"; format = "elf"; … };
 //!     };
+//!     governor { period-ms = <100>; };
+//!     power { break-even-us = <5000>; };
 //! };
 //! ```
 
@@ -41,12 +43,41 @@ pub const BOARD_MEMORY_BASE: u64 = 0x4000_0000;
 pub const MEMORY_LIMIT: u64 = 0x40_0000_0000;
 /// The longest command line that Linux takes on arm64, in bytes without the final zero.
 pub const COMMAND_LINE_MAX: usize = 2047;
+/// The longest deadline for giving up a core, in milliseconds (an hour).
+pub const DEADLINE_MS_MAX: u32 = 3_600_000;
+/// The longest period of the governor, in milliseconds (a minute).
+pub const PERIOD_MS_MAX: u32 = 60_000;
 
 /// A manifest, borrowed from the tree it was read from. About 4 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest<'a> {
     /// The domains; their indices are the domains' ids.
     pub domains: ArrayVec<DomainSpec<'a>, MAX_DOMAINS>,
+    /// The node `governor`: cores follow the load, if it is there.
+    pub governor: Option<GovernorSpec>,
+    /// The node `power`; without it the machine's own numbers count.
+    pub power: Option<PowerSpec>,
+}
+
+/// When the governor gives a core to a domain and takes one from it. A load of 1000 ‰ keeps all
+/// cores of the domain busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GovernorSpec {
+    /// It looks once in so many milliseconds, 1 to [`PERIOD_MS_MAX`] (default 100).
+    pub period_ms: u32,
+    /// From this load on, in permille, a domain gets a core (default 800).
+    pub high_permille: u32,
+    /// Below this load, in permille, it loses one (default 300); less than `high_permille`.
+    pub low_permille: u32,
+    /// So many periods in a row, 1 to 1000, have to agree (default 3).
+    pub hold: u32,
+}
+
+/// What switching a core off costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerSpec {
+    /// A core that will be idle for longer than this, in microseconds, is better off; not 0.
+    pub break_even_us: u32,
 }
 
 /// What the machine has for its domains.
@@ -80,6 +111,13 @@ pub struct DomainSpec<'a> {
     pub memory: Memory,
     /// `cores-min`, `cores-start` and `cores-max` (32 bits each).
     pub cores: CoreCounts,
+    /// `cores-deadline-ms` (32 bits, default 2000, at most [`DEADLINE_MS_MAX`]): how long it has to
+    /// give up a core that it is asked for, unless the order says otherwise.
+    pub deadline_ms: u32,
+    /// Whether (1) or not (0, default) its CPU_ON may raise what it is granted while a core is idle.
+    pub takes_idle: bool,
+    /// Whether (1) or not (0, default) it may give orders about the machine's cores.
+    pub manages_cores: bool,
     /// The priority of its contexts, 1 (lowest) to 254 (default 100).
     pub priority: u32,
     /// What follows when it breaks a rule: `"stop"` (default) or `"restart"`.

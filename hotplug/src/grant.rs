@@ -1,8 +1,7 @@
-//! How a domain gets a core out of the pool, and gives it back: quota and ledger change together,
-//! or not at all.
+//! How a domain gets a core that nobody has: quota and ledger change together, or not at all.
 
 use domains::DomainId;
-use domains::ledger::{Ledger, Quota};
+use domains::ledger::{CoreState, Heir, Ledger, Quota};
 use smp::core_id::CoreId;
 
 #[cfg(test)]
@@ -13,29 +12,39 @@ mod tests;
 pub enum NoCore {
     /// It holds as many as it may.
     Quota,
-    /// No core is idle.
+    /// No core is idle, or off and not held.
     Pool,
-    /// The core's run queue is full.
-    Queue,
 }
 
-/// Claims an idle core for `domain`, `near` if that is idle.
+/// A core that is the domain's now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It was idle.
+    Idle(CoreId),
+    /// It is off, and the caller's to switch on.
+    Off(CoreId),
+}
+
+/// Claims a core for `domain`: `near` if that is idle, else any that is idle, else one that is off. `beyond`: also
+/// beyond its grant.
 ///
 /// # Errors
-/// `Quota` or `Pool`; nothing has changed then.
-pub fn claim(ledger: &Ledger<'_>, quota: &Quota, domain: DomainId, near: CoreId) -> Result<CoreId, NoCore> {
-    quota.take().map_err(|_| NoCore::Quota)?;
-    ledger.claim_any(domain, near).map_err(|_| {
+/// See [`NoCore`]; the domain owns no more then than before.
+pub fn claim(
+    ledger: &Ledger<'_>,
+    quota: &Quota,
+    domain: DomainId,
+    near: CoreId,
+    beyond: bool,
+) -> Result<Claimed, NoCore> {
+    quota.take(beyond).map_err(|_| NoCore::Quota)?;
+    if let Ok(core) = ledger.claim_any(domain, near) {
+        return Ok(Claimed::Idle(core));
+    }
+    let off = ledger.cores().filter(|(_, record)| record.state == CoreState::Off { held: false });
+    let woken = off.map(|(core, _)| core).find(|core| ledger.wake(*core, Heir::Domain(domain)).is_ok());
+    woken.map(Claimed::Off).ok_or_else(|| {
         quota.give_back();
         NoCore::Pool
     })
-}
-
-/// Gives a core, which is clean, back to the pool. Does nothing to a core that the domain does not
-/// own.
-pub fn release(ledger: &Ledger<'_>, quota: &Quota, domain: DomainId, core: CoreId) {
-    let released = ledger.begin_release(core, domain).and_then(|_| ledger.finish_release(core, domain));
-    if released.is_ok() {
-        quota.give_back();
-    }
 }

@@ -12,11 +12,12 @@ use crate::platform::firmware;
 use crate::platform::machine::{Conduit, Machine, Missing};
 use crate::platform::uart::Uart;
 use crate::trace::{self, About};
-use crate::{console, domain, fail, schedule};
+use crate::{console, domain, fail, power, schedule};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use domains::ledger::{CoreRecord, CoreState, Ledger, LedgerWord};
+use domains::ledger::{CoreRecord, CoreState, Heir, Ledger, LedgerWord};
 use hotplug::bring_up::{self, Asked};
 use log::{error, info};
+use smccc::psci::error::Error;
 use smp::core_id::CoreId;
 use smp::trace::{Event, HeaderFields};
 use spin::Once;
@@ -118,7 +119,7 @@ fn map_devices(machine: &Machine) -> Result<(), mmu::OutOfTables> {
 fn place(kernel: &Kernel, index: usize) -> Option<&'static CoreLocal> {
     let mpidr = *kernel.machine.cores.get(index)?;
     let id = CoreId::new(index)?;
-    kernel.ledger.wake(id).ok()?;
+    kernel.ledger.wake(id, Heir::Pool).ok()?;
     Some(CoreLocal::place(&kernel.arena, id, mpidr))
 }
 
@@ -160,21 +161,28 @@ fn publish_trace(kernel: &Kernel) {
 
 /// First Rust code of every other core.
 pub extern "C" fn secondary_main(core: &'static CoreLocal) -> ! {
+    let woke = power::woke(core);
     if let Err(why) = gic::start_core(&machine().gic, core) {
         error!(target: "boot", "core={} GIC: {why:?}", core.id);
         loop {
             wait_for_interrupt();
         }
     }
-    bring_up::wake_children(core.id.index(), &mut ask);
-    join(core);
+    if woke {
+        exception::set_traps(WaitTrap::Off);
+        arch::context::clean(core);
+        power::came_up(core);
+    } else {
+        bring_up::wake_children(core.id.index(), &mut ask);
+        join(core);
+    }
     schedule::run(core)
 }
 
 /// This core is up: into the pool.
 fn join(core: &'static CoreLocal) {
     exception::set_traps(WaitTrap::Off);
-    arch::context::clean_core();
+    arch::context::clean(core);
     if let Err(why) = kernel().ledger.came_up(core.id) {
         error!(target: "boot", "core={} ledger: {why:?}", core.id);
     }
@@ -199,11 +207,7 @@ fn account(core: &CoreLocal) {
 fn ask(index: usize) -> Asked {
     let kernel = kernel();
     let (Some(this), Some(local)) = (CoreLocal::this(), place(kernel, index)) else { return Asked::NotMine };
-    let entry = arch::boot::secondary_entry_address();
-    let argument = core::ptr::from_ref(local) as u64;
-    let Err(why) = firmware::core_on(kernel.machine.conduit, local.mpidr, entry, argument) else {
-        return Asked::Coming;
-    };
+    let Err(why) = switch_on(local) else { return Asked::Coming };
     error!(target: "boot", "core={index} mpidr={:#x} does not come up: PSCI CPU_ON says {why:?}", local.mpidr.value());
     trace::record(this, Event::CoreFailed, About::Machine, index as u64, i64::from(why) as u64);
     let _ = kernel.ledger.fail(local.id);
@@ -211,11 +215,20 @@ fn ask(index: usize) -> Asked {
     Asked::Refused
 }
 
+/// Asks the firmware to switch a core on.
+///
+/// # Errors
+/// What the firmware answered.
+pub fn switch_on(core: &CoreLocal) -> Result<(), Error> {
+    let entry = arch::boot::secondary_entry_address();
+    firmware::core_on(machine().conduit, core.mpidr, entry, core::ptr::from_ref(core) as u64)
+}
+
 /// Waits until all cores are accounted for, or the time for that is over; then wakes those that
 /// nobody got to, because a core above them in the tree was lost, and waits once more.
 fn wait_for_all(kernel: &Kernel) {
     wait(kernel);
-    let forgotten = |(id, record): (CoreId, CoreRecord)| (record.state == CoreState::Off).then_some(id);
+    let forgotten = |(id, record): (CoreId, CoreRecord)| (record.state == CoreState::Off { held: false }).then_some(id);
     let mut any = false;
     for id in kernel.ledger.cores().filter_map(forgotten) {
         any = true;
@@ -248,7 +261,7 @@ fn report_cores(kernel: &Kernel, core: &CoreLocal) -> usize {
     for (id, record) in kernel.ledger.cores() {
         match record.state {
             CoreState::Failed => {} // was reported when that was found
-            CoreState::Off | CoreState::Waking => {
+            CoreState::Off { .. } | CoreState::Waking(_) => {
                 let _ = kernel.ledger.fail(id);
                 error!(target: "boot", "core={id} never came up and is left out");
                 trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);

@@ -1,6 +1,6 @@
 //! Domains as the kernel holds them: made from the manifest at boot, started, stopped, restarted.
 
-use crate::arch::context::Context;
+use crate::arch::context::{self, Context};
 use crate::arch::core_local::CoreLocal;
 use crate::arch::gic;
 use crate::arch::mmu::{self, Table};
@@ -10,20 +10,27 @@ use crate::platform::firmware;
 use crate::platform::machine::Region;
 use crate::platform::memory::FreeMemory;
 use crate::trace::{self, About};
+use crate::transfer::{self, AllQuotas};
+use crate::{govern, power};
 use arrayvec::ArrayVec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use domains::DomainId;
 use domains::archive::Archive;
 use domains::console::Console;
-use domains::ledger::{CoreState, Quota};
+use domains::control::Control;
+use domains::ledger::{CoreState, Heir, Quota};
 use domains::life::{Left, Life, Phase};
 use domains::manifest::{self, Action, Board, DomainSpec, Manifest};
 use domains::protocol::{DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Tag, VERDICT_FAIL, VERDICT_PASS};
 use domains::psci::Entry;
-use domains::vgic::{Kick, Redistributor, Vgic};
-use hotplug::grant::{self, NoCore};
+use domains::stolen::{self, StolenPages};
+use domains::vgic::{Kick, Redistributor, SgiKind, Vgic};
+use hotplug::grant::{self, Claimed, NoCore};
+use hotplug::placement::Placement;
+use hotplug::transfer::{Leaving, Reason};
 use log::{error, info, warn};
 use smp::core_id::CoreId;
+use smp::core_set::CoreSet;
 use smp::lock::SpinLock;
 use smp::mailbox::{Doorbell, Requests};
 use smp::run_queue::{ContextId, Priority, Slot};
@@ -32,6 +39,10 @@ use spin::Once;
 
 /// INTID of the board's first PL011 (SPI 1).
 pub const CONSOLE_INTID: u32 = 33;
+/// INTID of the board's second PL011 (SPI 8).
+const CONTROL_INTID: u32 = 40;
+/// The SGI by which a domain without a board learns that its cores are asked for, or that it has more.
+const NOTIFICATION: u64 = 15;
 
 /// A domain.
 pub struct Domain {
@@ -51,16 +62,29 @@ pub struct Domain {
     pub life: Life,
     /// How many cores it holds and may hold.
     pub quota: Quota,
+    /// Which of its contexts are on which of its cores.
+    pub placement: SpinLock<Placement>,
+    /// By it the domain is asked for cores.
+    pub control: SpinLock<Control>,
+    /// CPU_ONs that were denied for want of a core, since the governor looked last.
+    pub denied: AtomicU32,
     contexts: Once<&'static [Context]>,
 }
 
 static DOMAINS: Once<ArrayVec<&'static Domain, MAX_DOMAINS>> = Once::new();
+/// A bit for each domain that waits for a core to start on.
+static WAITING: AtomicU32 = AtomicU32::new(0);
 /// Domains that the run waits for.
 static AWAITED: AtomicUsize = AtomicUsize::new(0);
 
 /// All domains.
 pub fn all() -> &'static [&'static Domain] {
     DOMAINS.get().map_or(&[], |domains| domains.as_slice())
+}
+
+/// The domain with that number.
+pub fn by_id(id: DomainId) -> Option<&'static Domain> {
+    all().get(id.index()).copied()
 }
 
 /// A context by its machine-wide number: the domain's index in the upper byte, its own in the
@@ -92,11 +116,15 @@ impl Domain {
     fn reset(&self) {
         for context in self.contexts() {
             context.power.reset();
+            context.stolen.reset();
+            context.take_wanted();
         }
         self.stage2.enter();
         self.stage2.invalidate();
         self.vgic.reset();
         self.console.lock().reset();
+        *self.control.lock() = Control::new();
+        self.quota.restart();
     }
 
     /// Calls `body` with the bytes behind `[address, address + length)` of its memory, piece by
@@ -125,7 +153,7 @@ impl Domain {
             return;
         }
         for context in self.contexts() {
-            if let Some(holder) = context.core() {
+            if let Some(holder) = context.seat.find() {
                 post(core, holder, Requests::STOP);
             }
         }
@@ -134,6 +162,21 @@ impl Domain {
     /// Changes the line of its console's interrupt to what the device says.
     pub fn update_console_line(&self, core: &CoreLocal, console: &Console) {
         self.vgic.set_spi_level(CONSOLE_INTID, console.line(), &mut Port { domain: self, core });
+    }
+
+    /// The same for its control port.
+    pub fn update_control_line(&self, core: &CoreLocal, control: &Control) {
+        if self.has_board() {
+            self.vgic.set_spi_level(CONTROL_INTID, control.line(), &mut Port { domain: self, core });
+        }
+    }
+
+    /// Interrupts its first context, which has no other way to learn that there is a request for it.
+    pub fn notify(&self, core: &CoreLocal) {
+        const FIRST_CONTEXT: u64 = 1;
+        let nobody = usize::MAX;
+        let value = NOTIFICATION << 24 | FIRST_CONTEXT;
+        self.vgic.send_sgi(nobody, value, SgiKind::Group1, &mut Port { domain: self, core });
     }
 }
 
@@ -155,7 +198,7 @@ pub struct Port<'a> {
 
 impl Kick for Port<'_> {
     fn kick(&mut self, context: usize) {
-        let holder = self.domain.contexts().get(context).and_then(Context::core);
+        let holder = self.domain.contexts().get(context).and_then(|context| context.seat.find());
         if let Some(holder) = holder {
             post(self.core, holder, Requests::KICK);
         }
@@ -189,7 +232,13 @@ pub fn start_all(core: &'static CoreLocal) {
     let awaited = all().iter().filter(|domain| domain.spec.end != ExpectedEnd::Kind(EndKind::Running)).count();
     AWAITED.store(awaited, Ordering::Release);
     for domain in all() {
-        start(core, domain);
+        start(core, domain, None);
+    }
+    if let Some(power) = manifest.power.map(|power| power.break_even_us).or(kernel.machine.break_even_us) {
+        power::set_break_even(core, power);
+    }
+    if let Some(governor) = manifest.governor {
+        govern::start(core, governor);
     }
     boot::stage(core, 7, crate::arch::timer::now(), cores);
 }
@@ -216,6 +265,12 @@ fn make(
     let stage2 = Stage2::new(table().ok_or(FULL)?, (index as u8).wrapping_add(1));
     stage2.map_ram(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
     let redistributors = arena.place_all(count, |_| Redistributor::new()).ok_or(FULL)?;
+    let stolen = arena.place(StolenPages::new()).ok_or(FULL)?;
+    if spec.board == Board::Virt {
+        for (page, offset) in stolen.addresses() {
+            stage2.map_data_page(stolen::BASE.wrapping_add(offset), page, table).map_err(|_| FULL)?;
+        }
+    }
     let domain = arena
         .place(Domain {
             id,
@@ -225,13 +280,16 @@ fn make(
             vgic: Vgic::new(redistributors),
             console: SpinLock::new(Console::new()),
             life: Life::new(),
-            quota: Quota::new(spec.cores.max),
+            quota: Quota::new(spec.cores.min, spec.cores.start, spec.cores.max),
+            placement: SpinLock::new(Placement::new()),
+            control: SpinLock::new(Control::new()),
+            denied: AtomicU32::new(0),
             contexts: Once::new(),
         })
         .ok_or(FULL)?;
-    let contexts = arena
-        .place_all(count, |n| Context::new(ContextId(u16::from_be_bytes([index as u8, n as u8])), n as u16, domain))
-        .ok_or(FULL)?;
+    let context =
+        |n: usize| Context::new(ContextId(u16::from_be_bytes([index as u8, n as u8])), n as u16, domain, stolen.of(n));
+    let contexts = arena.place_all(count, context).ok_or(FULL)?;
     domain.contexts.call_once(|| contexts);
     info!(
         target: "domain",
@@ -241,83 +299,210 @@ fn make(
     Ok(domain)
 }
 
-/// Claims a core for a context and hands the context over to it, `near` if that is idle. The
-/// context's power state is to be pending already when this succeeds, so `publish` is called in
-/// between.
+/// Finds a core for one more context of a domain and hands the context over to it: a core that the domain has and does
+/// not use, else one that nobody has, `core` if that is idle. The context's power state is to be pending already when
+/// this succeeds, so `publish` is called in between.
 ///
 /// # Errors
 /// See [`NoCore`]; then nothing has changed and `publish` was not called.
-pub fn place(
-    core: &CoreLocal,
-    context: &'static Context,
-    near: CoreId,
-    publish: impl FnOnce(),
-) -> Result<CoreId, NoCore> {
+pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl FnOnce()) -> Result<(), NoCore> {
     let domain = context.domain;
-    let id = grant::claim(&kernel().ledger, &domain.quota, domain.id, near)?;
-    let target = boot::core(id).ok_or(NoCore::Pool)?;
-    let Ok(slot) = target.queue.attach(context.id, Priority(domain.spec.priority as u8)) else {
-        give_up(id, domain);
-        return Err(NoCore::Queue);
+    let mut placement = domain.placement.lock();
+    let mut off = false;
+    let used = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
+    let spare = placement.spare.iter().find(used);
+    let id = match spare {
+        Some(id) => id,
+        None => match grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, domain.spec.takes_idle)? {
+            Claimed::Idle(id) => id,
+            Claimed::Off(id) => {
+                off = true;
+                id
+            }
+        },
     };
-    // The receiver looks at the context only after `wake`; a stop that comes before `set_core` is
-    // seen by the receiver's `Life::enter`.
-    publish();
-    context.set_core(Some(target.id));
-    target.queue.wake(slot);
-    trace_owner(core, target.id);
-    trace::record(core, Event::ContextOn, About::Context(context), u64::from(context.index), target.id.index() as u64);
-    post(core, target.id, Requests::KICK);
-    Ok(target.id)
+    let Some(target) = seat(core, &mut placement, context, id, publish) else {
+        return Err(NoCore::Pool); // a run queue holds all contexts of a domain
+    };
+    drop(placement);
+    if !off {
+        post(core, id, Requests::KICK);
+    } else if power::switch_on(core, target, CoreSet::new()).is_err() {
+        power::give_up(core, target, Heir::Domain(domain.id));
+    }
+    Ok(())
 }
 
-/// Gives a core that a domain owns back to the pool.
-fn give_up(id: CoreId, domain: &Domain) {
-    grant::release(&kernel().ledger, &domain.quota, domain.id, id);
+/// Puts a context that is off on the core `id` of its domain, and traces that.
+fn seat(
+    core: &CoreLocal,
+    placement: &mut Placement,
+    context: &'static Context,
+    id: CoreId,
+    publish: impl FnOnce(),
+) -> Option<&'static CoreLocal> {
+    let target = boot::core(id)?;
+    let others = target.queue.attached();
+    let slot = target.queue.attach(context.id, Priority(context.domain.spec.priority as u8)).ok()?;
+    // The receiver looks at the context only after `wake`; a stop that comes before the seat is set is seen by the
+    // receiver's `Life::enter`.
+    publish();
+    context.seat.set(Some(id));
+    placement.seated(id, others);
+    target.queue.wake(slot);
+    trace_owner(core, id);
+    trace::record(core, Event::ContextOn, About::Context(context), u64::from(context.index), id.index() as u64);
+    Some(target)
 }
 
 /// Writes who owns a core to the trace.
-fn trace_owner(core: &CoreLocal, about: CoreId) {
-    if let Some(record) = kernel().ledger.read(about) {
-        trace::record(core, Event::CoreOwner, About::Machine, about.index() as u64, record.state.to_trace());
+pub fn trace_owner(core: &CoreLocal, about: CoreId) {
+    if let Some(state) = kernel().ledger.trace(about) {
+        trace::record(core, Event::CoreOwner, About::Machine, about.index() as u64, state);
     }
 }
 
-/// Hands a domain's first context to a core, which loads the domain and enters it.
-fn start(core: &CoreLocal, domain: &'static Domain) {
+/// Hands a domain's first context to a core, which loads the domain and enters it: to this one, if it is `leaving` the
+/// domain and nobody else is to have it, or there is no other.
+fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leaving>) {
     let Some(first) = domain.contexts().first() else { return };
+    let begin = Entry { address: 0, context_id: 0 };
     let Ok(ticket) = first.power.request_on() else { return };
-    let start = Entry { address: 0, context_id: 0 };
-    if let Err(why) = place(core, first, core.id, || ticket.publish(start)) {
-        error!(target: "domain", "name={} has no core to start on ({why:?}): others hold them all", domain.spec.name);
-        let _ = domain.life.stop(EndKind::Failed);
-        finish(core, domain, EndKind::Failed);
+    let mut ticket = Some(ticket);
+    let mut publish = || {
+        if let Some(ticket) = ticket.take() {
+            ticket.publish(begin);
+        }
+    };
+    let stays = leaving.is_some_and(|leaving| leaving.heir == Heir::Pool);
+    let placed = if stays { Err(NoCore::Pool) } else { place(core, first, &mut publish) };
+    if placed.is_ok() {
+        if let Some(leaving) = leaving {
+            transfer::hand_over(core, core.id, leaving, 0);
+        }
+        return;
+    }
+    let Some(leaving) = leaving else {
+        if placed == Err(NoCore::Quota) {
+            error!(target: "domain", "name={} may have no core to start on", domain.spec.name);
+            return;
+        }
+        // The next core that somebody gives up is this domain's; one that was given up just now was too early for that.
+        drop(ticket);
+        if WAITING.fetch_or(bit(domain), Ordering::AcqRel) & bit(domain) == 0 {
+            warn!(target: "domain", "name={} waits for a core: others hold them all", domain.spec.name);
+            start_waiting(core);
+        }
+        return;
+    };
+    hotplug::transfer::keep(&kernel().ledger, &AllQuotas, core.id, leaving);
+    if !stays {
+        transfer::report(core.id, 0, Err(Reason::NoOtherCore));
+    }
+    let _ = seat(core, &mut domain.placement.lock(), first, core.id, publish);
+    post(core, core.id, Requests::KICK);
+}
+
+/// A domain's bit in [`WAITING`].
+fn bit(domain: &Domain) -> u32 {
+    1u32.wrapping_shl(domain.id.index() as u32)
+}
+
+/// A core is idle: a domain that waits for one to start on gets it.
+pub fn start_waiting(core: &'static CoreLocal) {
+    // Either who released a core sees here that a domain waits, or that domain's last core sees here that one is idle.
+    fence(Ordering::SeqCst);
+    let waiting = WAITING.load(Ordering::Acquire);
+    if waiting == 0 {
+        return;
+    }
+    let idle = || kernel().ledger.cores().any(|(_, record)| record.state == CoreState::Idle);
+    for domain in all().iter().filter(|domain| waiting & bit(domain) != 0) {
+        if idle() && WAITING.fetch_and(!bit(domain), Ordering::AcqRel) & bit(domain) != 0 {
+            start(core, domain, None);
+        }
     }
 }
 
-/// A context leaves this core for good: its CPU went off, or its domain stops.
-pub fn leave(core: &CoreLocal, slot: Slot, context: &'static Context) {
+/// A context leaves this core for good: its CPU went off, or its domain stops. When it was the core's last, the core is
+/// given up, unless a folded context can use it.
+pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     let domain = context.domain;
     if core.current().is_some_and(|(_, loaded)| core::ptr::eq(loaded, context)) {
         context.unload(core);
         core.set_current(None);
     }
-    core.queue.detach(slot);
-    context.set_core(None);
-    if core.queue.attached() == 0 {
-        give_up(core.id, domain);
-        trace_owner(core, core.id);
+    if core.queue.attached() == 1 {
+        context::clean(core);
     }
+    let mut unfolds = false;
+    let mut leaving = {
+        let mut placement = domain.placement.lock();
+        core.queue.detach(slot);
+        context.seat.set(None);
+        let others = core.queue.attached();
+        placement.left(others);
+        let owned = || kernel().ledger.is(core.id, CoreState::Owned(domain.id));
+        unfolds |= others == 0 && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
+        if unfolds {
+            placement.spare.insert(core.id);
+        }
+        if others > 0 || unfolds { None } else { hotplug::transfer::begin(&kernel().ledger, core.id, domain.id) }
+    };
     trace::record(core, Event::ContextOff, About::Context(context), u64::from(context.index), core.id.index() as u64);
+    // A domain that runs on can have the core back for the next CPU_ON as soon as it sees that this CPU is off; one that
+    // stops may need it to start again.
+    if domain.life.now().phase == Phase::Running
+        && let Some(leaving) = leaving.take()
+    {
+        transfer::hand_over(core, core.id, leaving, 0);
+    }
+    transfer::disappoint(core, context);
+    domain.control.lock().withdraw(context.index);
     // From here on CPU_ON may start the context again, on any core.
     context.power.off();
-    if let Left::Last(kind) = domain.life.leave() {
-        finish(core, domain, kind);
+    leave_life(core, domain, leaving);
+    if unfolds && domain.life.join().is_ok() {
+        transfer::welcome(core, core.id, domain);
+        leave_life(core, domain, None);
     }
 }
 
-/// The domain runs nowhere any more: restart it, or count its end.
-fn finish(core: &CoreLocal, domain: &'static Domain, kind: EndKind) {
+/// A context that waits on a core that was lost is off again. Called by who found that the core is lost.
+pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, slot: Slot, context: &'static Context) {
+    let domain = context.domain;
+    {
+        let mut placement = domain.placement.lock();
+        lost.queue.detach(slot);
+        context.seat.set(None);
+        placement.left(lost.queue.attached());
+    }
+    domain.quota.give_back();
+    context.power.reset();
+    leave_life(core, domain, None);
+}
+
+/// Somebody held the domain's life, and does so no more; `leaving` is the core that a context left with it.
+pub fn leave_life(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leaving>) {
+    match (domain.life.leave(), leaving) {
+        (Left::Last(kind), leaving) => finish(core, domain, kind, leaving),
+        (Left::Others, Some(leaving)) => transfer::hand_over(core, core.id, leaving, 0),
+        (Left::Others, None) => {}
+    }
+}
+
+/// The domain runs nowhere any more: restart it, or count its end. `leaving` is this core, if it was the domain's last.
+fn finish(core: &'static CoreLocal, domain: &'static Domain, kind: EndKind, leaving: Option<Leaving>) {
+    let spare = core::mem::take(&mut domain.placement.lock().spare);
+    for id in spare.iter() {
+        let leaving = {
+            let _placement = domain.placement.lock();
+            hotplug::transfer::begin(&kernel().ledger, id, domain.id)
+        };
+        if let Some(leaving) = leaving {
+            transfer::hand_over(core, id, leaving, 0);
+        }
+    }
     let spec = domain.spec;
     let boots = domain.life.now().boots;
     if failover::after(spec, kind, boots) == Action::Restart {
@@ -325,10 +510,12 @@ fn finish(core: &CoreLocal, domain: &'static Domain, kind: EndKind) {
         trace::record(core, Event::DomainRestart, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
         domain.reset();
         domain.life.restart();
-        start(core, domain);
-        return;
+        return start(core, domain, leaving);
     }
     domain.life.end();
+    if let Some(leaving) = leaving {
+        transfer::hand_over(core, core.id, leaving, 0);
+    }
     info!(target: "domain", "name={} ended={} boots={boots}", spec.name, kind.name());
     trace::record(core, Event::DomainEnd, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
     // AcqRel: who counts the last one down sees how all others ended.

@@ -2,7 +2,8 @@
 //!
 //! From outside in: [`arch`] knows AArch64, [`platform`] the machine; [`boot`] brings the cores
 //! up; [`domain`] makes domains out of the manifest; [`schedule`] chooses what a core runs;
-//! [`exits`] answers what guests do.
+//! [`exits`] answers what guests do; [`transfer`] moves cores between domains and [`power`] switches
+//! idle ones off, as [`govern`] decides or [`operate`] is told.
 //!
 //! Nothing here may panic on what a guest does: indexing and arithmetic that could are denied.
 #![cfg_attr(target_os = "none", no_std, no_main)]
@@ -22,13 +23,21 @@ mod exits;
 #[cfg(target_os = "none")]
 mod fail;
 #[cfg(target_os = "none")]
+mod govern;
+#[cfg(target_os = "none")]
 mod loader;
 #[cfg(target_os = "none")]
+mod operate;
+#[cfg(target_os = "none")]
 mod platform;
+#[cfg(target_os = "none")]
+mod power;
 #[cfg(target_os = "none")]
 mod schedule;
 #[cfg(target_os = "none")]
 mod trace;
+#[cfg(target_os = "none")]
+mod transfer;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

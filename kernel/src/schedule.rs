@@ -11,14 +11,14 @@ use crate::arch::exception::{self, WaitTrap};
 use crate::arch::sysreg::wait_for_interrupt;
 use crate::arch::timer;
 use crate::trace::{self, About};
-use crate::{domain, exits, loader};
+use crate::{domain, exits, govern, loader, power, transfer};
 use core::sync::atomic::Ordering::Relaxed;
 use domains::life::Phase;
 use domains::protocol::EndKind;
 use hotplug::start::{Begin, begin};
 use log::{error, info};
 use smp::mailbox::Requests;
-use smp::run_queue::Slot;
+use smp::run_queue::{SLOTS, Slot};
 use smp::trace::Event;
 
 /// Time slice of equals: 10 ms.
@@ -34,7 +34,10 @@ pub fn resume(core: &'static CoreLocal) -> *const Registers {
     loop {
         attend(core);
         let current = core.current();
-        match core.queue.pick(current.map(|(slot, _)| slot)) {
+        let turn_over = core.turn_over.load(Relaxed);
+        core.turn_over.store(false, Relaxed);
+        let first = current.map_or(Slot::FIRST, |(slot, _)| if turn_over { slot.after() } else { slot });
+        match core.queue.pick(first) {
             Some((slot, id)) => {
                 if let Some((_, loaded)) = current.filter(|(at, _)| *at == slot) {
                     update_timer(core, slot);
@@ -49,21 +52,30 @@ pub fn resume(core: &'static CoreLocal) -> *const Registers {
                     return context.registers();
                 }
             }
-            None => {
-                arm_for_sleepers(core, None);
-                wait_for_interrupt();
-                exits::take_interrupts(core);
-            }
+            None => idle(core),
         }
     }
 }
 
-/// Carries out what other cores asked for.
+/// Waits for an interrupt, with nothing to run.
+fn idle(core: &'static CoreLocal) {
+    let due = power::idle(core);
+    core.power.begin_idle(timer::now());
+    arm_for_sleepers(core, due);
+    wait_for_interrupt();
+    core.power.end_idle();
+    exits::take_interrupts(core);
+}
+
+/// Carries out what other cores asked for, and this core meanwhile of itself: no guest is entered over a message, as
+/// nobody rings for the next one then.
 fn attend(core: &'static CoreLocal) {
-    if core.mailbox.is_empty() {
-        return;
+    while !core.mailbox.is_empty() {
+        attend_to(core, core.mailbox.take());
     }
-    let requests = core.mailbox.take();
+}
+
+fn attend_to(core: &'static CoreLocal, requests: Requests) {
     if let Some((slot, context)) = core.current()
         && requests == Requests::KICK
         && core.queue.attached() == 1
@@ -72,21 +84,40 @@ fn attend(core: &'static CoreLocal) {
         context.refresh_interrupts(core); // by far the most frequent case
         return;
     }
-    for (slot, id) in core.queue.entries() {
+    if requests == Requests::ERRAND {
+        return transfer::attend(core);
+    }
+    // What arrived is ready, and found by `pick`.
+    let look = requests.intersects(Requests::KICK | Requests::STOP);
+    for (slot, id) in core.queue.entries().take(if look { SLOTS } else { 0 }) {
         let Some(context) = domain::context(id) else { continue };
-        let stops = || context.domain.life.now().phase == Phase::Stopping && context.core() == Some(core.id);
+        let stops = || context.domain.life.now().phase == Phase::Stopping && context.seat.now() == Some(core.id);
         if requests.contains(Requests::STOP) && stops() {
             domain::leave(core, slot, context);
         } else {
             wake_if_pending(core, slot, context);
         }
     }
+    if requests.contains(Requests::MIGRATE) {
+        transfer::send_away(core);
+    }
+    if requests.contains(Requests::ERRAND) {
+        transfer::attend(core);
+    }
 }
 
 /// A context that waits goes on when it has an interrupt to take.
 fn wake_if_pending(core: &CoreLocal, slot: Slot, context: &Context) {
     if context.has_interrupt(core) {
-        core.queue.wake(slot);
+        wake(core, slot, context);
+    }
+}
+
+/// A context of this core can go on.
+fn wake(core: &CoreLocal, slot: Slot, context: &Context) {
+    core.queue.wake(slot);
+    if core.current().is_none_or(|(loaded, _)| loaded != slot) {
+        context.count_stolen_from_now();
     }
 }
 
@@ -99,13 +130,23 @@ pub fn wait(core: &CoreLocal) {
     }
 }
 
+/// The running context lets its equals go first, as it waits for one of them.
+pub fn give_way(core: &CoreLocal) {
+    core.turn_over.store(true, Relaxed);
+}
+
 /// Puts `context` into this core in place of what is loaded. False: it is not to run.
 #[inline(never)] // its frame is large, and not to lie below all that `resume` calls
 fn switch(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> bool {
-    if let Some((_, loaded)) = core.current() {
+    if let Some((before, loaded)) = core.current() {
         loaded.unload(core);
         core.set_current(None);
+        if core.queue.is_ready(before) {
+            loaded.count_stolen_from_now();
+        }
     }
+    power::leave_pool(core);
+    core.slice_end.store(0, Relaxed);
     if !prepare(core, slot, context) {
         return false;
     }
@@ -165,32 +206,70 @@ fn update_timer(core: &CoreLocal, slot: Slot) {
     if core.shared.load(Relaxed) != shared {
         core.shared.store(shared, Relaxed);
         exception::set_traps(if shared { WaitTrap::On } else { WaitTrap::Off });
-        timer::set_deadline(None);
     }
     if !shared {
+        let alarm = core.alarm.load(Relaxed);
+        if alarm != 0 || core.timer_on.load(Relaxed) {
+            set_timer(core, Some(alarm).filter(|at| *at != 0));
+        }
         return;
     }
-    let slice = core.queue.contenders(slot).then(|| timer::now().wrapping_add(timer::frequency() / SLICES_PER_SECOND));
+    let mut slice = None;
+    if core.queue.contenders(slot) {
+        if core.slice_end.load(Relaxed) == 0 {
+            core.slice_end.store(timer::now().wrapping_add(timer::frequency() / SLICES_PER_SECOND), Relaxed);
+        }
+        slice = Some(core.slice_end.load(Relaxed));
+    } else {
+        core.slice_end.store(0, Relaxed);
+    }
     arm_for_sleepers(core, slice);
 }
 
-/// Arms EL2's timer for the earliest of `slice` and the timers of contexts that sleep and are not
+fn set_timer(core: &CoreLocal, deadline: Option<u64>) {
+    core.timer_on.store(deadline.is_some(), Relaxed);
+    timer::set_deadline(deadline);
+}
+
+/// Arms EL2's timer for the earliest of `due`, the core's alarm, and the timers of contexts that sleep and are not
 /// loaded. What is ready needs no waking: its timer, long due, would fire for ever.
-fn arm_for_sleepers(core: &CoreLocal, slice: Option<u64>) {
+fn arm_for_sleepers(core: &CoreLocal, due: Option<u64>) {
     let loaded = core.current().map(|(slot, _)| slot);
     let sleepers = core.queue.entries().filter(|(slot, _)| Some(*slot) != loaded && !core.queue.is_ready(*slot));
     let deadlines = sleepers.filter_map(|(_, id)| domain::context(id)?.timer_deadline());
-    timer::set_deadline(deadlines.chain(slice).min());
+    let alarm = Some(core.alarm.load(Relaxed)).filter(|at| *at != 0);
+    set_timer(core, deadlines.chain(due).chain(alarm).min());
 }
 
-/// EL2's timer fired: contexts whose timers are due go on.
-pub fn timer_fired(core: &CoreLocal) {
-    timer::set_deadline(None);
+/// Finds out when EL2's timer is due next for something other than contexts.
+pub fn update_alarm(core: &CoreLocal) {
+    let alarms = [core.errand.alarm(), core.power.watch.load(Relaxed), govern::alarm(core)];
+    core.alarm.store(alarms.into_iter().filter(|at| *at != 0).min().unwrap_or(0), Relaxed);
+}
+
+/// EL2's timer fired: contexts whose timers are due go on, a time slice may be over, and so may what the core was waiting
+/// for otherwise.
+pub fn timer_fired(core: &'static CoreLocal) {
+    set_timer(core, None);
     let now = timer::now();
     for (slot, id) in core.queue.entries() {
-        let due = domain::context(id).and_then(Context::timer_deadline).is_some_and(|at| at <= now);
-        if due {
-            core.queue.wake(slot);
+        let Some(context) = domain::context(id) else { continue };
+        if core.current().is_none_or(|(loaded, _)| loaded != slot)
+            && context.timer_deadline().is_some_and(|at| at <= now)
+        {
+            wake(core, slot, context);
         }
+    }
+    let slice_end = core.slice_end.load(Relaxed);
+    if slice_end != 0 && now >= slice_end {
+        core.slice_end.store(0, Relaxed);
+        core.turn_over.store(true, Relaxed);
+    }
+    let alarm = core.alarm.load(Relaxed);
+    if alarm != 0 && now >= alarm {
+        transfer::attend(core);
+        power::watch(core, now);
+        govern::tick(core, now);
+        update_alarm(core);
     }
 }

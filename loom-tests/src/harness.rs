@@ -17,6 +17,9 @@ pub enum Depth {
     Preemptions(usize),
 }
 
+/// Accesses in one execution, far more than any has: beyond, loom takes it for one without end.
+const BRANCHES: usize = 10_000;
+
 /// Explores a model, prints `loom: NAME: COUNT executions`, and fails if there were fewer than `minimum`: then it is no
 /// longer the model that it was.
 pub fn explore(name: &str, depth: Depth, minimum: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -24,6 +27,7 @@ pub fn explore(name: &str, depth: Depth, minimum: usize, model: impl Fn() + Send
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
+    builder.max_branches = BRANCHES;
     builder.preemption_bound = match depth {
         Depth::Exhaustive => None,
         Depth::Preemptions(bound) => Some(bound),

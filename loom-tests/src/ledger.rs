@@ -1,7 +1,7 @@
 //! Models of `domains::ledger`.
 
 use domains::DomainId;
-use domains::ledger::{CoreState, Ledger, LedgerError, LedgerWord, Quota};
+use domains::ledger::{CoreState, Heir, Ledger, LedgerError, LedgerWord, Quota};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
@@ -28,7 +28,7 @@ impl Machine {
             used: (0..cores).map(|_| UnsafeCell::new(0)).collect(),
         };
         for core in (0..cores).map(core) {
-            machine.ledger().wake(core).unwrap();
+            machine.ledger().wake(core, Heir::Pool).unwrap();
             machine.ledger().came_up(core).unwrap();
         }
         Arc::new(machine)
@@ -194,12 +194,12 @@ fn a_core_that_failed_stays_so_whoever_claims_it() {
 fn a_quota_is_never_exceeded() {
     explore("ledger-quota", Depth::Exhaustive, 200_000, || {
         // Not loom's atomic: it only counts, and shall not add executions.
-        let shared = Arc::new((Quota::new(2), AtomicU32::new(0)));
+        let shared = Arc::new((Quota::new(0, 2, 2), AtomicU32::new(0)));
         let take = |give_back: bool| {
             let shared = Arc::clone(&shared);
             move || {
                 let (quota, holders) = &*shared;
-                let taken = quota.take().is_ok();
+                let taken = quota.take(false).is_ok();
                 if taken {
                     assert!(holders.fetch_add(1, Relaxed) < 2);
                 }
@@ -214,7 +214,7 @@ fn a_quota_is_never_exceeded() {
         let own = take(false)();
         let held = others.map(|other| other.join().unwrap()).into_iter().chain([own]);
         let held = held.filter(|held| *held).count() as u32;
-        assert_eq!(shared.0.owned(), held);
+        assert_eq!(u32::from(shared.0.counts().owned), held);
         assert!(held >= 1);
     });
 }

@@ -17,10 +17,20 @@ mod lock;
 #[cfg(test)]
 mod mailbox;
 #[cfg(test)]
+mod placement;
+#[cfg(test)]
+mod power;
+#[cfg(test)]
 mod psci;
 #[cfg(test)]
 mod run_queue;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod trace;
+#[cfg(test)]
+mod transfer;
+#[cfg(test)]
+mod waiting;

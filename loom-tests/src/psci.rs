@@ -197,13 +197,13 @@ fn rounds_of_off_and_on_lose_nothing() {
 #[test]
 fn cpu_ons_of_two_targets_keep_the_quota() {
     explore("psci-quota", Depth::Exhaustive, 5, || {
-        let domain = Arc::new((Quota::new(1), [CpuPower::new(), CpuPower::new()]));
+        let domain = Arc::new((Quota::new(0, 1, 1), [CpuPower::new(), CpuPower::new()]));
         let cpu_on = |target: usize| {
             let domain = Arc::clone(&domain);
             move || {
                 let (quota, contexts) = &*domain;
                 let ticket = contexts[target].request_on()?;
-                quota.take().map_err(|_| PsciError::Denied)?;
+                quota.take(false).map_err(|_| PsciError::Denied)?;
                 ticket.publish(Entry { address: 0, context_id: 0 });
                 Ok(())
             }

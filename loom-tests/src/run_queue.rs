@@ -58,7 +58,7 @@ impl Message {
 /// something to run for. The owner must get both.
 #[test]
 fn no_wake_up_is_lost_between_sleep_and_wait() {
-    explore("run-queue-sleep-wake", Depth::Preemptions(3), 20_000, || {
+    explore("run-queue-sleep-wake", Depth::Preemptions(3), 50_000, || {
         let core = Core::start();
         let slot = core.attach(0);
         core.queue.wake(slot);
@@ -74,7 +74,7 @@ fn no_wake_up_is_lost_between_sleep_and_wait() {
         let holds = |condition: &AtomicBool| condition.load(Ordering::Relaxed);
         let mut served = [false; 2];
         while served != [true; 2] {
-            if core.queue.pick(None).is_none() {
+            if core.queue.pick(Slot::FIRST).is_none() {
                 core.doorbell.wait();
                 continue;
             }
@@ -94,7 +94,7 @@ fn no_wake_up_is_lost_between_sleep_and_wait() {
 /// Two cores wake two contexts, each with a message: what the owner picks, it can read.
 #[test]
 fn a_picked_context_brings_what_it_was_woken_for() {
-    explore("run-queue-wake-message", Depth::Exhaustive, 20_000, || {
+    explore("run-queue-wake-message", Depth::Exhaustive, 200_000, || {
         let core = Core::start();
         let wakers = [0, 1].map(|context| {
             let (core, message) = (Arc::clone(&core), Message::new());
@@ -107,7 +107,7 @@ fn a_picked_context_brings_what_it_was_woken_for() {
             message
         });
         for _ in 0..2 {
-            if let Some((slot, context)) = core.queue.pick(None) {
+            if let Some((slot, context)) = core.queue.pick(Slot::FIRST) {
                 wakers[usize::from(context.0)].check();
                 core.queue.sleep(slot);
             }
@@ -118,7 +118,7 @@ fn a_picked_context_brings_what_it_was_woken_for() {
 /// Two cores attach at once where there is room for both: each gets a slot of its own, and both contexts run.
 #[test]
 fn attaching_cores_get_different_slots() {
-    explore("run-queue-attach-two", Depth::Exhaustive, 100, || {
+    explore("run-queue-attach-two", Depth::Exhaustive, 1500, || {
         let core = Core::start();
         let attaching = [0, 1].map(|context| {
             let core = Arc::clone(&core);
@@ -132,8 +132,7 @@ fn attaching_cores_get_different_slots() {
         assert_ne!(slots[0], slots[1]);
         assert_eq!(core.queue.attached(), 2);
         for (slot, context) in slots.into_iter().zip([0, 1].map(ContextId)) {
-            let before = (slot.index() + SLOTS - 1) % SLOTS;
-            assert_eq!(core.queue.pick(Slot::new(before)), Some((slot, context)));
+            assert_eq!(core.queue.pick(slot), Some((slot, context)));
         }
     });
 }
@@ -141,7 +140,7 @@ fn attaching_cores_get_different_slots() {
 /// Two cores attach at once where there is room for one: exactly one succeeds.
 #[test]
 fn the_last_slot_goes_to_one() {
-    explore("run-queue-attach-last", Depth::Preemptions(3), 400, || {
+    explore("run-queue-attach-last", Depth::Exhaustive, 300, || {
         let core = Core::start();
         for context in 1..SLOTS as u16 {
             core.attach(context);
@@ -162,7 +161,7 @@ fn the_last_slot_goes_to_one() {
 /// neighbour: the clearing of the old context's bit hits no other, and who gets the slot sees what the owner did before.
 #[test]
 fn detaching_does_not_eat_another_contexts_wake_up() {
-    explore("run-queue-reuse", Depth::Exhaustive, 100, || {
+    explore("run-queue-reuse", Depth::Exhaustive, 7000, || {
         let core = Core::start();
         let slots: Vec<_> = (0..SLOTS as u16).map(|context| core.attach(context)).collect();
         let message = Message::new();
@@ -183,17 +182,17 @@ fn detaching_does_not_eat_another_contexts_wake_up() {
         message.write();
         core.queue.detach(slots[0]);
         if let Ok(slot) = next.join().unwrap() {
-            assert_eq!(core.queue.pick(None), Some((slot, ContextId(100))));
+            assert_eq!(core.queue.pick(Slot::FIRST), Some((slot, ContextId(100))));
         }
         neighbour.join().unwrap();
-        assert_eq!(core.queue.pick(Some(slots[0])), Some((slots[1], ContextId(1))));
+        assert_eq!(core.queue.pick(slots[0].after()), Some((slots[1], ContextId(1))));
     });
 }
 
 /// A late wake-up of a free slot meets the context that is just being attached there: a pick that finds it finds it whole.
 #[test]
 fn a_late_wake_up_never_shows_half_a_context() {
-    explore("run-queue-late-wake", Depth::Exhaustive, 40, || {
+    explore("run-queue-late-wake", Depth::Exhaustive, 100, || {
         let core = Core::start();
         let slot = core.attach(0);
         core.queue.detach(slot);
@@ -211,7 +210,7 @@ fn a_late_wake_up_never_shows_half_a_context() {
                 })
             },
         ];
-        if let Some((_, context)) = core.queue.pick(None) {
+        if let Some((_, context)) = core.queue.pick(Slot::FIRST) {
             assert_eq!(context, ContextId(1));
             message.check();
         }

@@ -28,7 +28,7 @@ impl Core {
     /// The core's loop until the context runs.
     fn run(&self) -> Entry {
         loop {
-            match self.queue.pick(None) {
+            match self.queue.pick(Slot::FIRST) {
                 None => self.doorbell.wait(),
                 Some((slot, _)) => {
                     self.crossing.pass();
@@ -47,7 +47,7 @@ impl Core {
 /// where CPU_ON said. A lost wake-up shows as a deadlock.
 #[test]
 fn an_early_interrupt_neither_starts_a_context_nor_loses_its_start() {
-    explore("start-early-interrupt", Depth::Preemptions(3), 50, || {
+    explore("start-early-interrupt", Depth::Preemptions(3), 250, || {
         let core = Arc::new(Core {
             queue: RunQueue::new(),
             power: CpuPower::new(),

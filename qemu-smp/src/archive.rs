@@ -72,4 +72,4 @@ impl Archive {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

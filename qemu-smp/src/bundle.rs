@@ -22,6 +22,8 @@ pub enum Origin {
     DebianKernel,
     /// The busybox initramfs.
     DebianInitramfs,
+    /// The same with stress-ng.
+    DebianStress,
     /// A native guest of this source tree.
     Guest(String),
     /// A user's file.
@@ -33,7 +35,7 @@ pub enum Origin {
 pub struct Substitutes {
     /// For `debian:linux`.
     pub kernel: Option<PathBuf>,
-    /// For `debian:initramfs`.
+    /// For `debian:initramfs` and `debian:initramfs-stress`.
     pub initramfs: Option<PathBuf>,
 }
 
@@ -124,6 +126,7 @@ impl Bundle {
             toolchain: !self.guests().is_empty(),
             debian_kernel: uses(&Origin::DebianKernel),
             debian_initramfs: uses(&Origin::DebianInitramfs),
+            debian_stress: uses(&Origin::DebianStress),
         }
     }
 
@@ -135,6 +138,7 @@ impl Bundle {
             let path = match &member.origin {
                 Origin::DebianKernel => ready.debian_kernel.clone(),
                 Origin::DebianInitramfs => ready.debian_initramfs.clone(),
+                Origin::DebianStress => ready.debian_stress.clone(),
                 Origin::Guest(name) => built.guest(name),
                 Origin::File(path) => Some(path.clone()),
             };
@@ -177,6 +181,7 @@ impl Planner<'_> {
             return match name {
                 "linux" => substitute(&self.substitutes.kernel, Origin::DebianKernel),
                 "initramfs" => substitute(&self.substitutes.initramfs, Origin::DebianInitramfs),
+                "initramfs-stress" => substitute(&self.substitutes.initramfs, Origin::DebianStress),
                 _ => Err(self.missing(key, given)),
             };
         }
@@ -196,7 +201,7 @@ impl Planner<'_> {
     fn format(&self, origin: &Origin) -> Result<Format, Failure> {
         let path = match origin {
             Origin::Guest(_) => return Ok(Format::Elf),
-            Origin::DebianKernel | Origin::DebianInitramfs => return Ok(Format::Image),
+            Origin::DebianKernel | Origin::DebianInitramfs | Origin::DebianStress => return Ok(Format::Image),
             Origin::File(path) => path,
         };
         let header = header(path).map_err(|error| Failure::file("cannot read", path, &error))?;

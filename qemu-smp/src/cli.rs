@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ctl::order::Order;
+use crate::power::PowerArgs;
+use crate::stress::StressArgs;
 use crate::units::{Bytes, Time};
 
 /// Boot, partition and watch many-core AArch64 machines under the Corral kernel.
@@ -17,11 +20,13 @@ Examples:
   cargo corral run                              the demonstration, set-up included
   cargo corral run scenarios/demo.toml --report report/
   cargo corral run --attach linux               a terminal on the domain `linux`
+  cargo corral top                              watch the machine that runs (in another terminal)
+  cargo corral ctl move 3 linux rt              move a core of it
   cargo corral check my-scenario.toml           is it well-formed?
   cargo corral test                             every suite
 
 Exit codes:
-  0 passed   1 failed   2 wrong usage or scenario   3 set-up missing   4 time-out   130 interrupted"
+  0 passed   1 failed   2 wrong usage or scenario   3 set-up, or a run, missing   4 time-out   130 interrupted"
 )]
 pub struct Cli {
     /// What to do.
@@ -54,6 +59,33 @@ Examples:
 
 Every run keeps its logs in target/run/<scenario>-<number>/, one a domain.")]
     Run(Box<RunArgs>),
+    /// Give an order to a machine that runs, and wait until it is carried out
+    #[command(after_help = "\
+Examples:
+  cargo corral ctl cores                         which core is whose
+  cargo corral ctl domains
+  cargo corral ctl move 3 linux rt               from the domain linux to rt
+  cargo corral ctl move 2-3 linux pool --within 500ms --or-give-up
+  cargo corral ctl --dry-run off 4,6             would it be accepted?
+  cargo corral ctl set linux 2                   linux is left with 2 cores
+  cargo corral ctl governor off
+  cargo corral ctl --run demo-3 --json cores     if several machines run
+
+Exit codes:
+  0 all of it was done   1 refused or failed   2 wrong usage   3 no machine runs   4 not over in time")]
+    Ctl(CtlArgs),
+    /// Watch a machine that runs: cores, domains and events as they happen
+    #[command(after_help = "\
+Examples:
+  cargo corral top                               the machine that runs
+  cargo corral top --run demo-3                  if several do
+  cargo corral top --read-only                   send nothing, not even `domains`
+
+Keys:
+  :      type an order, such as `move 3 linux rt`; Enter sends it, Esc leaves
+  up, down, page up, page down   cores that do not fit
+  q, Ctrl-C   quit; the machine goes on")]
+    Top(TopArgs),
     /// Parse and validate a scenario without running it
     #[command(after_help = "\
 Examples:
@@ -69,6 +101,24 @@ Examples:
   cargo corral test qemu/hotplug    the tests of a suite whose name contains `hotplug`
   cargo corral test --list")]
     Test(TestArgs),
+    /// Replay loads through the rule by which idle cores go off, beside simple rules and the optimum
+    #[command(after_help = "\
+Examples:
+  cargo corral power                             made-up loads: a day, bursts, requests, periods, ...
+  cargo corral power --seed 7 --cores 64 --break-even 2ms --report report/
+  cargo corral power --trace load.csv --json > power.json
+
+A load in a file has lines `seconds,cores`: from then on so many cores are wanted.
+  seconds,cores
+  0,2        # a comment
+  0.25,6
+  1.5,0      the last line is the end
+Errors read `file:line: reason`; the exit code is then 2.
+
+Joules are a model, not a measurement: the cost times a published range of idle power, see the output.")]
+    Power(PowerArgs),
+    /// Random operations against a small specification
+    Stress(StressArgs),
     /// Measure: instructions are counted, times are compared within one run
     #[command(
         disable_help_flag = true,
@@ -202,6 +252,41 @@ pub enum Clock {
     /// One nanosecond an instruction: what the host does meanwhile does not show, and runs without
     /// input repeat exactly.
     Instructions,
+}
+
+/// Options of `ctl`.
+#[derive(Clone, Debug, Args)]
+pub struct CtlArgs {
+    /// Which machine: the name of its run's folder, or of its scenario [default: the only one that runs]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub run: Option<String>,
+    /// Only ask whether the order would be accepted
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Print the answers as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How long to wait until the order is carried out
+    #[arg(long, value_name = "TIME", value_parser = seconds_or_time, default_value = "10s", global = true)]
+    pub timeout: Time,
+    /// The order.
+    #[command(subcommand)]
+    pub order: Order,
+}
+
+/// Options of `top`.
+#[derive(Clone, Debug, Args)]
+pub struct TopArgs {
+    /// Which machine: the name of its run's folder, or of its scenario [default: the only one that runs]
+    #[arg(long, value_name = "NAME")]
+    pub run: Option<String>,
+    /// Send nothing to the kernel: grants are not shown, nor what a core is for before that changes; a run on the
+    /// instruction clock goes on undisturbed
+    #[arg(long)]
+    pub read_only: bool,
+    /// Time between two looks
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = clap::value_parser!(Time))]
+    pub period: Time,
 }
 
 /// Options of `check`.

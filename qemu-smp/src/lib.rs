@@ -3,25 +3,29 @@
 
 #![forbid(unsafe_code)]
 
-mod archive;
+pub mod archive;
 mod bench;
 mod build;
 pub mod bundle;
 mod check;
 pub mod cli;
 mod console;
+mod ctl;
 pub mod failure;
 mod image;
 pub mod interrupt;
 pub mod machine;
 mod manifest;
+mod power;
 mod process;
 mod report;
 pub mod run;
 pub mod scenario;
 pub mod setup;
+mod stress;
 mod summary;
 mod test;
+mod top;
 mod trace;
 pub mod ui;
 mod units;
@@ -60,8 +64,12 @@ fn execute(command: &Command) -> Result<Option<Code>, Failure> {
             Ok(None)
         }
         Command::Run(args) => run::command(&workspace, args),
+        Command::Ctl(args) => ctl::command(&workspace, args),
+        Command::Top(args) => top::command(&workspace, args).map(|()| None),
         Command::Check(args) => check::command(&workspace, args).map(|()| None),
         Command::Test(args) => test::command(&workspace, args),
+        Command::Power(args) => power::command(args).map(|()| None),
+        Command::Stress(args) => stress::command(&workspace, args),
         Command::Bench(args) => bench::command(&workspace, args),
     }
 }

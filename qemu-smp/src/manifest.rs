@@ -6,7 +6,8 @@ use vm_fdt::{Error, FdtWriter};
 
 use crate::bundle::{Bundle, DomainFiles};
 use crate::failure::{Code, Failure};
-use crate::scenario::{Domain, Scenario, Source, Step};
+use crate::scenario::{Domain, Load, Scenario, Source, Step};
+use crate::units::Time;
 
 /// Memory that the kernel keeps for itself, as the host estimates it before the kernel knows: its
 /// image and tables, and what each core has.
@@ -69,6 +70,23 @@ fn write<'a>(scenario: &'a Scenario, bundle: &Bundle) -> Result<Vec<u8>, Unwrita
         write_domain(&mut tree, domain, files)?;
     }
     tree.end_node(all)?;
+    if let Some(governor) = &scenario.governor {
+        let node = tree.begin_node("governor")?;
+        let numbers = [
+            ("period-ms", governor.period.map(milliseconds)),
+            ("high-permille", governor.high.map(Load::permille)),
+            ("low-permille", governor.low.map(Load::permille)),
+            ("hold", governor.hold),
+        ];
+        write_numbers(&mut tree, &numbers)?;
+        tree.end_node(node)?;
+    }
+    if let Some(power) = &scenario.power {
+        let node = tree.begin_node("power")?;
+        let break_even = u32::try_from(power.break_even.0.as_micros()).unwrap_or(u32::MAX);
+        tree.property_u32("break-even-us", break_even)?;
+        tree.end_node(node)?;
+    }
     tree.end_node(root)?;
     Ok(tree.finish()?)
 }
@@ -120,15 +138,25 @@ fn write_domain<'a>(tree: &mut FdtWriter, domain: &'a Domain, files: &DomainFile
         ("cores-min", cores.and_then(|cores| cores.min)),
         ("cores-start", cores.and_then(|cores| cores.start)),
         ("cores-max", cores.and_then(|cores| cores.max)),
+        ("cores-deadline-ms", cores.and_then(|cores| cores.deadline).map(milliseconds)),
+        ("takes-idle", domain.takes_idle.map(u32::from)),
+        ("manages-cores", domain.manages_cores.map(u32::from)),
         ("priority", domain.priority),
         ("restarts-max", domain.restarts_max),
     ];
-    for (key, number) in narrow {
-        if let Some(number) = number {
-            tree.property_u32(key, number)?;
-        }
-    }
+    write_numbers(tree, &narrow)?;
     Ok(tree.end_node(node)?)
+}
+
+/// Those that are there.
+fn write_numbers(tree: &mut FdtWriter, numbers: &[(&str, Option<u32>)]) -> Result<(), Error> {
+    let given = numbers.iter().filter_map(|(key, number)| Some((key, (*number)?)));
+    given.into_iter().try_for_each(|(key, number)| tree.property_u32(key, number))
+}
+
+/// As the manifest has times; one that it cannot hold is far beyond every limit there.
+fn milliseconds(time: Time) -> u32 {
+    u32::try_from(time.0.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// A manifest's error, with its place in the scenario.
@@ -149,6 +177,12 @@ fn located(source: &Source, scenario: &Scenario, error: &ManifestError<'_>) -> F
             vec![Key("domain"), index(name), Key("name")]
         }
         (Place::Domain(name), _) => vec![Key("domain"), index(name)],
+        (Place::Node(name), _) => vec![Key(name)],
+        (Place::Setting(node, key, _), _) => {
+            let mut path = vec![Key(node)];
+            path.extend(keys(key));
+            path
+        }
         (Place::Manifest, Reason::TooManyCores { .. }) => vec![Key("machine"), Key("cores")],
         (Place::Manifest, Reason::TooMuchMemory { .. }) => vec![Key("machine"), Key("memory")],
         (Place::Manifest, Reason::TooManyDomains) => {
@@ -166,6 +200,11 @@ fn keys<'a>(property: &'a str) -> Vec<Step<'a>> {
         "cores-min" => vec![Step::Key("cores"), Step::Key("min")],
         "cores-start" => vec![Step::Key("cores"), Step::Key("start")],
         "cores-max" => vec![Step::Key("cores"), Step::Key("max")],
+        "cores-deadline-ms" => vec![Step::Key("cores"), Step::Key("deadline")],
+        "period-ms" => vec![Step::Key("period")],
+        "high-permille" => vec![Step::Key("high")],
+        "low-permille" => vec![Step::Key("low")],
+        "break-even-us" => vec![Step::Key("break-even")],
         // The file decides the format.
         "format" => vec![Step::Key("image")],
         other => vec![Step::Key(other)],

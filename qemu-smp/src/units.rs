@@ -16,10 +16,18 @@ pub struct Bytes(pub u64);
 #[serde(try_from = "String")]
 pub struct Time(pub Duration);
 
+/// A short length of time, in microseconds or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Latency(pub Duration);
+
 const SIZE_UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// Milliseconds in each unit. `ms` comes before `s`, which it ends in.
 const TIME_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
+
+/// Microseconds in each unit.
+const LATENCY_UNITS: [(&str, u64); 3] = [("us", 1), ("ms", 1000), ("s", 1_000_000)];
 
 /// The longest time that is taken for meant: a year.
 const LONGEST_MS: u64 = 366 * 24 * 3_600_000;
@@ -52,6 +60,17 @@ impl FromStr for Time {
     }
 }
 
+impl FromStr for Latency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse(text, &LATENCY_UNITS)
+            .filter(|&microseconds| microseconds <= LONGEST_MS * 1000)
+            .map(|microseconds| Self(Duration::from_micros(microseconds)))
+            .ok_or_else(|| format!("`{text}` is not a time such as \"250us\", \"5ms\" or \"1s\""))
+    }
+}
+
 impl TryFrom<String> for Bytes {
     type Error = String;
 
@@ -61,6 +80,14 @@ impl TryFrom<String> for Bytes {
 }
 
 impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Latency {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

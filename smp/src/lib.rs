@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod core_id;
+pub mod core_set;
 pub mod lock;
 pub mod mailbox;
 mod named;

@@ -22,6 +22,12 @@ bitflags! {
         const KICK = 1 << 0;
         /// A domain stops: park its contexts.
         const STOP = 1 << 1;
+        /// What is to become of this core changed: look at its ledger word, and at what was ordered.
+        const ERRAND = 1 << 2;
+        /// Some of your contexts are to go on on another core.
+        const MIGRATE = 1 << 3;
+        /// A context came that is ready: share.
+        const ARRIVAL = 1 << 4;
     }
 }
 

@@ -1,25 +1,29 @@
 //! The contexts that one core runs, by priority.
 //!
-//! A context attached to a core has one of its [`SLOTS`]. Any core attaches and wakes; only the owner core puts to
-//! sleep and picks. There are no locks: a slot is one word, readiness one bit of another.
+//! A context attached to a core has one of its [`SLOTS`], of which there are enough for a domain that is folded down to
+//! one core. Any core attaches and wakes; only the owner core puts to sleep and picks. There are no locks: a slot is one
+//! word, readiness one bit of another, and whoever looks for a context walks over bits, not over slots.
 //!
 //! - A wake-up is never lost. Wakers make the condition true, then set the bit; the owner clears the bit, then
 //!   re-checks the condition (see [`RunQueue::sleep`]).
 //! - A wake-up may be spurious: one that comes late, when the slot has changed hands, makes the new context ready for no
 //!   reason. Contexts bear that, as WFI may return for no reason (Arm ARM, D1.6.2).
 
-use core::{array, iter};
+use core::array;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;
 
-/// The most contexts that one core can hold.
-pub const SLOTS: usize = 16;
+/// The most contexts that one core can hold; fewer in the models, which pay for each.
+pub const SLOTS: usize = if cfg!(loom) { 16 } else { 128 };
+
+/// Words with a bit for each slot.
+const WORDS: usize = SLOTS.div_ceil(u64::BITS as usize);
 
 /// A context's index among all contexts of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +48,18 @@ impl Slot {
         self.0 as usize
     }
 
-    const fn bit(self) -> u32 {
-        1u32.wrapping_shl(self.0 as u32)
+    /// The first slot.
+    pub const FIRST: Self = Self(0);
+
+    /// The next slot, or the first one after the last.
+    pub const fn after(self) -> Self {
+        const LAST: u8 = (SLOTS - 1) as u8;
+        if self.0 >= LAST { Self::FIRST } else { Self(self.0.wrapping_add(1)) }
+    }
+
+    /// The slot's word among [`WORDS`], and its bit there.
+    const fn place(self) -> (usize, u64) {
+        (self.index() >> u64::BITS.trailing_zeros(), 1u64.wrapping_shl(self.0 as u32))
     }
 }
 
@@ -53,14 +67,59 @@ impl Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
+/// A bit for each slot.
+#[derive(Debug)]
+struct Bits(CachePadded<[AtomicU64; WORDS]>);
+
+impl Bits {
+    fn new() -> Self {
+        Self(CachePadded::new(array::from_fn(|_| AtomicU64::new(0))))
+    }
+
+    fn set(&self, slot: Slot, order: Ordering) {
+        let (word, bit) = slot.place();
+        if let Some(word) = self.0.get(word) {
+            word.fetch_or(bit, order);
+        }
+    }
+
+    fn clear(&self, slot: Slot, order: Ordering) {
+        let (word, bit) = slot.place();
+        if let Some(word) = self.0.get(word) {
+            word.fetch_and(!bit, order);
+        }
+    }
+
+    fn has(&self, slot: Slot) -> bool {
+        let (word, bit) = slot.place();
+        self.0.get(word).is_some_and(|word| word.load(Ordering::Acquire) & bit != 0)
+    }
+
+    /// The bits of one word; none beyond the last.
+    #[inline]
+    fn word(&self, index: usize) -> u64 {
+        self.0.get(index).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+}
+
+/// The slot of the lowest bit of a word, which is taken out.
+#[inline]
+fn lowest(index: usize, rest: &mut u64) -> Option<Slot> {
+    let slot = Slot::new((index << u64::BITS.trailing_zeros()).wrapping_add(rest.trailing_zeros() as usize));
+    *rest &= rest.wrapping_sub(1);
+    slot
+}
+
 /// One core's run queue.
 #[derive(Debug)]
 pub struct RunQueue {
-    /// Bit n: the context in slot n has something to run for. Changed by read-modify-write only, so that all changes
-    /// form one release sequence: who reads the latest has synchronised with every waker before.
-    ready: CachePadded<AtomicU32>,
-    /// Slots that are taken.
-    attached: AtomicU32,
+    /// The context in this slot has something to run for. Changed by read-modify-write only, so that all changes of a
+    /// word form one release sequence: who reads the latest has synchronised with every waker before.
+    ready: Bits,
+    /// Slots that are taken. A hint for those who look for a free one: the slot's word decides.
+    attached: Bits,
+    /// How many those are.
+    count: AtomicU32,
     /// [`FREE`], or an [`Entry`].
     slots: CachePadded<[AtomicU32; SLOTS]>,
 }
@@ -95,8 +154,9 @@ impl RunQueue {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self {
-            ready: CachePadded::new(AtomicU32::new(0)),
-            attached: AtomicU32::new(0),
+            ready: Bits::new(),
+            attached: Bits::new(),
+            count: AtomicU32::new(0),
             slots: CachePadded::new(array::from_fn(|_| AtomicU32::new(FREE))),
         }
     }
@@ -107,14 +167,19 @@ impl RunQueue {
     /// [`QueueFull`] if no slot was free.
     pub fn attach(&self, context: ContextId, priority: Priority) -> Result<Slot, QueueFull> {
         let word = Entry { context, priority }.to_word();
-        for (index, slot) in self.slots.iter().enumerate() {
+        for slot in (0..SLOTS).filter_map(Slot::new) {
+            if self.attached.has(slot) {
+                continue;
+            }
             // Release: `pick` sees what was written to the context before, even if a stale ready bit leads it here.
             // Acquire: our wake comes after the clearing of the bit in the `detach` that freed the slot.
-            let taken = slot.compare_exchange(FREE, word, Ordering::AcqRel, Ordering::Relaxed);
-            if taken.is_ok() {
-                // Relaxed: the owner counts contexts after it was kicked for them, which orders more.
-                self.attached.fetch_add(1, Ordering::Relaxed);
-                return Slot::new(index).ok_or(QueueFull);
+            let Some(place) = self.slots.get(slot.index()) else { continue };
+            if place.compare_exchange(FREE, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                // Release: who finds the bit finds the entry.
+                self.attached.set(slot, Ordering::Release);
+                // Relaxed: the owner counts contexts after it was kicked for them, or under a lock, which order more.
+                self.count.fetch_add(1, Ordering::Relaxed);
+                return Ok(slot);
             }
         }
         Err(QueueFull)
@@ -122,10 +187,11 @@ impl RunQueue {
 
     /// Frees a slot; the owner core, or another while the owner cannot be running the context.
     pub fn detach(&self, slot: Slot) {
-        // The bit first, and the word with Release: whoever gets the slot next wakes after we cleared.
-        self.ready.fetch_and(!slot.bit(), Ordering::Relaxed);
+        // The bits first, and the word with Release: whoever gets the slot next sets them after we cleared.
+        self.ready.clear(slot, Ordering::Relaxed);
+        self.attached.clear(slot, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
         if let Some(word) = self.slots.get(slot.index()) {
-            self.attached.fetch_sub(1, Ordering::Relaxed);
             word.store(FREE, Ordering::Release);
         }
     }
@@ -133,7 +199,7 @@ impl RunQueue {
     /// Makes a context ready; any core, after it has made true what the context waits for. If the owner core may be
     /// waiting for an interrupt or running a guest, it needs a `KICK` too.
     pub fn wake(&self, slot: Slot) {
-        self.ready.fetch_or(slot.bit(), Ordering::Release);
+        self.ready.set(slot, Ordering::Release);
     }
 
     /// Makes a context not ready; the owner core. The caller re-checks afterwards what the context waits for, and wakes
@@ -142,66 +208,83 @@ impl RunQueue {
     /// Either a racing waker's change of the bit comes later than this one, and the bit stays set; or it comes earlier,
     /// and this one reads it (Acquire), so that the re-check sees the condition. No full barrier is needed.
     pub fn sleep(&self, slot: Slot) {
-        self.ready.fetch_and(!slot.bit(), Ordering::Acquire);
+        self.ready.clear(slot, Ordering::Acquire);
     }
 
-    /// The most urgent ready context; the owner core. Among equals the first one after `last`, cyclically, so that
-    /// passing what ran last gives each its turn, and passing nothing starts at the first slot.
-    pub fn pick(&self, last: Option<Slot>) -> Option<(Slot, ContextId)> {
-        let start = last.map_or(0, |slot| u32::from(slot.0).wrapping_add(1));
+    /// The most urgent ready context; the owner core. Among equals the first one from `first` on, cyclically: passing
+    /// the slot of what runs lets it go on, passing the one [after](Slot::after) it gives each its turn.
+    #[inline]
+    pub fn pick(&self, first: Slot) -> Option<(Slot, ContextId)> {
         let mut best: Option<(Slot, Entry)> = None;
-        for (slot, entry) in self.ready_from(start) {
-            if best.is_none_or(|(_, best)| entry.priority > best.priority) {
-                best = Some((slot, entry));
+        let (start, bit) = first.place();
+        let later = !bit.wrapping_sub(1);
+        let mut index = start;
+        // The first word twice: its upper part, and after all others its lower part.
+        for nth in 0..=WORDS {
+            let mask = match nth {
+                0 => later,
+                WORDS => !later,
+                _ => u64::MAX,
+            };
+            // Acquire, with the bit: what the waker did before it set it.
+            let mut rest = self.ready.word(index) & mask;
+            while rest != 0 {
+                let Some(slot) = lowest(index, &mut rest) else { break };
+                // A late wake-up can leave the bit of a free slot set.
+                if let Some(entry) = self.entry(slot)
+                    && best.is_none_or(|(_, best)| entry.priority > best.priority)
+                {
+                    best = Some((slot, entry));
+                }
             }
+            index = if index == WORDS - 1 { 0 } else { index.wrapping_add(1) };
         }
         best.map(|(slot, entry)| (slot, entry.context))
     }
 
     /// Whether the context in `slot` is ready; the owner core.
     pub fn is_ready(&self, slot: Slot) -> bool {
-        self.ready.load(Ordering::Acquire) & slot.bit() != 0
+        self.ready.has(slot)
     }
 
     /// Whether another ready context has the same priority as the one in `slot`, so that the two share the core by time
     /// slices; the owner core.
     pub fn contenders(&self, slot: Slot) -> bool {
-        let own = self.entry(slot);
-        self.ready_from(0).any(|(other, entry)| other != slot && own.is_some_and(|own| own.priority == entry.priority))
+        let Some(own) = self.entry(slot) else { return false };
+        (0..WORDS).any(|index| {
+            let mut rest = self.ready.word(index);
+            core::iter::from_fn(|| if rest == 0 { None } else { lowest(index, &mut rest) })
+                .any(|other| other != slot && self.entry(other).is_some_and(|entry| entry.priority == own.priority))
+        })
     }
 
     /// Every context that is attached, ready or not, with its slot.
+    #[inline]
     pub fn entries(&self) -> impl Iterator<Item = (Slot, ContextId)> {
-        (0..SLOTS).filter_map(|index| {
-            let slot = Slot::new(index)?;
-            Some((slot, self.entry(slot)?.context))
+        let (mut index, mut rest) = (0usize, self.attached.word(0));
+        core::iter::from_fn(move || {
+            loop {
+                while rest == 0 {
+                    index = index.wrapping_add(1);
+                    if index >= WORDS {
+                        return None;
+                    }
+                    rest = self.attached.word(index);
+                }
+                let slot = lowest(index, &mut rest)?;
+                if let Some(entry) = self.entry(slot) {
+                    return Some((slot, entry.context));
+                }
+            }
         })
     }
 
     /// The number of contexts that have a slot, asleep or ready.
     pub fn attached(&self) -> usize {
-        self.attached.load(Ordering::Relaxed) as usize
+        self.count.load(Ordering::Relaxed) as usize
     }
 
-    /// The ready contexts, cyclically from slot `start` on.
-    fn ready_from(&self, start: u32) -> impl Iterator<Item = (Slot, Entry)> {
-        // Acquire: with the bit comes what the waker did before it set it.
-        let ready = self.ready.load(Ordering::Acquire) as u16;
-        let mut turned = ready.rotate_right(start);
-        iter::from_fn(move || {
-            // A late wake-up can leave the bit of a free slot set, so look on until a taken one.
-            while turned != 0 {
-                let index = start.wrapping_add(turned.trailing_zeros()) as usize % SLOTS;
-                turned &= turned.wrapping_sub(1);
-                let slot = Slot::new(index)?;
-                if let Some(entry) = self.entry(slot) {
-                    return Some((slot, entry));
-                }
-            }
-            None
-        })
-    }
-
+    #[inline]
     fn entry(&self, slot: Slot) -> Option<Entry> {
         Entry::from_word(self.slots.get(slot.index())?.load(Ordering::Acquire))
     }

@@ -44,7 +44,6 @@ fn linux_finds_its_command_line_console_and_initramfs() {
         let node = tree.find_node("/chosen").unwrap();
         assert_eq!(cells(node, "linux,initrd-start"), [0, 0x4800_0000]);
         assert_eq!(cells(node, "linux,initrd-end"), [0, 0x4812_3456]);
-        assert_eq!(tree.aliases().unwrap().resolve("serial0"), Some("/pl011@9000000"));
     });
     with_tree(&DomainView { initramfs: None, ..LINUX }, |tree| {
         assert!(tree.find_node("/chosen").unwrap().property("linux,initrd-start").is_none());
@@ -75,6 +74,28 @@ fn every_possible_cpu_is_there_with_the_board_s_affinity() {
 }
 
 #[test]
+fn every_cpu_has_the_standby_state_and_its_timer_goes_on_there() {
+    with_tree(&DomainView { contexts: 18, ..LINUX }, |tree| {
+        let states = tree.find_node("/cpus/idle-states").unwrap();
+        assert_eq!(texts(states, "entry-method"), ["psci"]);
+        let standby = states.children().next().unwrap();
+        assert_eq!(texts(standby, "compatible"), ["arm,idle-state"]);
+        assert_eq!(cells(standby, "arm,psci-suspend-param"), [0]);
+        let [entry, exit, residency] =
+            ["entry-latency-us", "exit-latency-us", "min-residency-us"].map(|name| cells(standby, name)[0]);
+        assert!(entry + exit <= residency, "{residency}");
+        assert!(standby.property("local-timer-stop").is_none());
+        let phandle = cells(standby, "phandle");
+        let cpus = tree.find_node("/cpus").unwrap();
+        let users: Vec<_> = cpus.children().filter(|node| node.name.starts_with("cpu@")).collect();
+        assert_eq!(users.len(), 18);
+        for cpu in users {
+            assert_eq!(cells(cpu, "cpu-idle-states"), phandle, "{}", cpu.name);
+        }
+    });
+}
+
+#[test]
 fn psci_is_called_by_hvc() {
     with_tree(&LINUX, |tree| {
         let psci = tree.find_node("/psci").unwrap();
@@ -98,15 +119,19 @@ fn devices_are_the_board_s() {
         assert_eq!(cells(timer, "interrupts"), [1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4]);
         assert!(timer.property("always-on").is_some());
 
-        let uart = tree.find_node("/pl011@9000000").unwrap();
-        assert_eq!(texts(uart, "compatible"), ["arm,pl011", "arm,primecell"]);
-        assert_eq!(cells(uart, "reg"), [0, 0x0900_0000, 0, 0x1000]);
-        assert_eq!(cells(uart, "interrupts"), [0, 1, 4]);
-        assert_eq!(texts(uart, "clock-names"), ["uartclk", "apb_pclk"]);
-        let clock = tree.find_phandle(cells(uart, "clocks")[0]).unwrap();
-        assert_eq!(clock.name, "apb-pclk");
-        assert_eq!(cells(clock, "clock-frequency"), [24_000_000]);
-        assert_eq!(cells(clock, "#clock-cells"), [0]);
+        for (alias, address, spi) in [("serial0", 0x0900_0000, 1), ("serial1", 0x0904_0000, 8)] {
+            let path = format!("/pl011@{address:x}");
+            assert_eq!(tree.aliases().unwrap().resolve(alias), Some(&*path));
+            let uart = tree.find_node(&path).unwrap();
+            assert_eq!(texts(uart, "compatible"), ["arm,pl011", "arm,primecell"]);
+            assert_eq!(cells(uart, "reg"), [0, address, 0, 0x1000]);
+            assert_eq!(cells(uart, "interrupts"), [0, spi, 4]);
+            assert_eq!(texts(uart, "clock-names"), ["uartclk", "apb_pclk"]);
+            let clock = tree.find_phandle(cells(uart, "clocks")[0]).unwrap();
+            assert_eq!(clock.name, "apb-pclk");
+            assert_eq!(cells(clock, "clock-frequency"), [24_000_000]);
+            assert_eq!(cells(clock, "#clock-cells"), [0]);
+        }
     });
 }
 
@@ -117,6 +142,9 @@ fn without_a_board_there_are_no_devices() {
     with_tree(&component, |tree| {
         let names: Vec<_> = tree.find_node("/").unwrap().children().map(|node| node.name).collect();
         assert_eq!(names, ["chosen", "memory@40000000", "cpus", "psci"]);
+        let cpus: Vec<_> = tree.find_node("/cpus").unwrap().children().map(|node| node.name).collect();
+        assert_eq!(cpus, ["cpu@0"]);
+        assert!(tree.find_node("/cpus/cpu@0").unwrap().property("cpu-idle-states").is_none());
         assert!(tree.find_node("/").unwrap().property("interrupt-parent").is_none());
     });
 }

@@ -2,19 +2,35 @@
 
 use crate::DomainId;
 
+/// Who gets a core that its domain gives up, or that wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heir {
+    /// Nobody.
+    Pool,
+    /// Nobody: it goes off, and is held off until somebody orders otherwise.
+    Off,
+    /// This domain.
+    Domain(DomainId),
+}
+
 /// What a core is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CoreState {
-    /// It was not asked to start.
-    Off,
+    /// It is switched off, or about to be. If it is held, it was ordered off, and is not woken on demand.
+    Off {
+        /// See above.
+        held: bool,
+    },
     /// It was asked to start and has not said that it runs.
-    Waking,
+    Waking(Heir),
     /// It runs and belongs to nobody.
     Idle,
-    /// It runs contexts of this domain.
+    /// It runs contexts of this domain, or waits for one.
     Owned(DomainId),
+    /// As `Owned`, but the domain was asked to give it up.
+    Asked(DomainId, Heir),
     /// It is being cleaned of this domain.
-    Releasing(DomainId),
+    Releasing(DomainId, Heir),
     /// It did not come up, or stopped answering.
     Failed,
 }
@@ -22,16 +38,31 @@ pub enum CoreState {
 /// What happens to a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CoreEvent {
-    /// It is asked to start.
-    Wake,
+    /// It is asked to start, unless it is held off.
+    Wake(Heir),
+    /// It is held off from now on, or no more.
+    Hold(bool),
     /// It says that it runs.
     CameUp,
+    /// It is idle and switches itself off; held, if it was ordered to.
+    SwitchOff {
+        /// See above.
+        held: bool,
+    },
     /// It is given to this domain.
     Claim(DomainId),
+    /// This domain is asked to give it up.
+    Ask(DomainId, Heir),
+    /// It need not be given up.
+    Cancel,
     /// This domain gives it up.
     BeginRelease(DomainId),
-    /// It is clean of this domain.
+    /// It is clean of this domain, and the heir's.
     FinishRelease(DomainId),
+    /// It is clean of this domain, whose heir cannot take it: the pool's.
+    Disinherit(DomainId),
+    /// This domain keeps it after all.
+    Keep(DomainId),
     /// It is given up.
     Fail,
 }
@@ -41,7 +72,7 @@ pub enum CoreEvent {
 pub struct CoreRecord {
     /// Its state, with its owner.
     pub state: CoreState,
-    /// The number of changes before; 48 bits, which is years of changes at a million a second.
+    /// The number of changes before; 40 bits, which is ten days of changes at a million a second.
     pub generation: u64,
 }
 
@@ -50,63 +81,158 @@ pub struct CoreRecord {
 /// # Errors
 /// The state itself, if the event cannot happen in it.
 pub fn step(state: CoreState, event: CoreEvent) -> Result<CoreState, CoreState> {
-    use {CoreEvent as Event, CoreState as State};
-    match (state, event) {
-        (State::Off, Event::Wake) => Ok(State::Waking),
-        (State::Waking, Event::CameUp) => Ok(State::Idle),
-        (State::Idle, Event::Claim(domain)) => Ok(State::Owned(domain)),
-        (State::Owned(owner), Event::BeginRelease(domain)) if owner == domain => Ok(State::Releasing(domain)),
-        (State::Releasing(owner), Event::FinishRelease(domain)) if owner == domain => Ok(State::Idle),
-        (State::Waking | State::Idle | State::Owned(_) | State::Releasing(_), Event::Fail) => Ok(State::Failed),
-        _ => Err(state),
+    after(state.to_trace(), event).and_then(|word| CoreState::from_trace(word & STATE)).ok_or(state)
+}
+
+/// Codes of the states, in bits 15:8 of the word; generation in bits 63:24, heir in 23:16, owner plus one in 7:0.
+mod code {
+    pub const OFF: u64 = 0;
+    pub const WAKING: u64 = 1;
+    pub const IDLE: u64 = 2;
+    pub const OWNED: u64 = 3;
+    pub const RELEASING: u64 = 4;
+    pub const FAILED: u64 = 5;
+    pub const ASKED: u64 = 6;
+}
+
+/// Bits of the word that hold the state; the generation counts in those above.
+pub(super) const STATE: u64 = 0xff_ffff;
+
+const fn word(code: u64, owner: u64, heir: u64) -> u64 {
+    heir << 16 | code << 8 | owner
+}
+
+/// The word after `event`, without decoding it: this is on the way of every core that moves.
+#[inline]
+pub(super) fn after(bits: u64, event: CoreEvent) -> Option<u64> {
+    use CoreEvent as Event;
+    let (code, owner, heir) = (bits >> 8 & 0xff, bits & 0xff, bits >> 16 & 0xff);
+    let inherited = match heir {
+        0 => word(code::IDLE, 0, 0),
+        Heir::OFF => word(code::OFF, 0, Heir::OFF),
+        domain => word(code::OWNED, domain, 0),
+    };
+    let held = |held| if held { Heir::OFF } else { 0 };
+    let (possible, next) = match event {
+        Event::Wake(to) => (code == code::OFF && heir == 0 && to != Heir::Off, word(code::WAKING, 0, to.to_bits())),
+        Event::Hold(hold) => (code == code::OFF, word(code::OFF, 0, held(hold))),
+        Event::CameUp => (code == code::WAKING, inherited),
+        Event::SwitchOff { held: hold } => (code == code::IDLE, word(code::OFF, 0, held(hold))),
+        Event::Claim(domain) => (code == code::IDLE, word(code::OWNED, number(domain), 0)),
+        Event::Ask(domain, to) => {
+            (code == code::OWNED && owner == number(domain), word(code::ASKED, owner, to.to_bits()))
+        }
+        Event::Cancel => (code == code::ASKED, word(code::OWNED, owner, 0)),
+        Event::BeginRelease(domain) => {
+            let owned = matches!(code, code::OWNED | code::ASKED) && owner == number(domain);
+            (owned, word(code::RELEASING, owner, heir))
+        }
+        Event::FinishRelease(domain) => (code == code::RELEASING && owner == number(domain), inherited),
+        Event::Disinherit(domain) => (code == code::RELEASING && owner == number(domain), word(code::IDLE, 0, 0)),
+        Event::Keep(domain) => (code == code::RELEASING && owner == number(domain), word(code::OWNED, owner, 0)),
+        Event::Fail => (!matches!(code, code::OFF | code::FAILED), word(code::FAILED, 0, 0)),
+    };
+    possible.then_some((bits & !STATE).wrapping_add(STATE + 1) | next)
+}
+
+/// The domain that owns a core and is not asked for it, in a word that says that one does.
+#[inline]
+pub(super) fn owned(bits: u64) -> Option<DomainId> {
+    if bits >> 8 & 0xff == code::OWNED { domain(bits & 0xff) } else { None }
+}
+
+/// The domain that is asked, in a word that says that one is.
+#[inline]
+pub(super) fn asked(bits: u64) -> Option<DomainId> {
+    if bits >> 8 & 0xff == code::ASKED { domain(bits & 0xff) } else { None }
+}
+
+/// Who gets the core in a word that says that it is owned, and whether it is asked for.
+#[inline]
+pub(super) fn leaving(bits: u64) -> Option<(Heir, bool)> {
+    Some((Heir::from_bits(bits >> 16 & 0xff)?, bits >> 8 & 0xff == code::ASKED))
+}
+
+impl CoreRecord {
+    pub(super) fn to_bits(self) -> u64 {
+        self.generation << STATE.trailing_ones() | self.state.to_trace()
+    }
+
+    #[inline]
+    pub(super) fn from_bits(bits: u64) -> Self {
+        // Only this module writes the word.
+        let state = CoreState::from_trace(bits & STATE).unwrap_or(CoreState::Failed);
+        Self { state, generation: bits >> STATE.trailing_ones() }
     }
 }
 
-/// The word: generation in bits 63:16, state in 15:8, owner plus one in 7:0.
-impl CoreRecord {
-    pub(super) fn after(self, event: CoreEvent) -> Result<Self, CoreState> {
-        let state = step(self.state, event)?;
-        Ok(Self { state, generation: self.generation.wrapping_add(1) & (u64::MAX >> 16) })
+/// A domain in the word.
+fn number(domain: DomainId) -> u64 {
+    (domain.index() as u64).wrapping_add(1)
+}
+
+impl Heir {
+    const OFF: u64 = 0xff;
+
+    fn to_bits(self) -> u64 {
+        match self {
+            Self::Pool => 0,
+            Self::Off => Self::OFF,
+            Self::Domain(domain) => number(domain),
+        }
     }
 
-    pub(super) fn to_bits(self) -> u64 {
-        (self.generation << 16) | self.state.to_trace()
+    fn from_bits(bits: u64) -> Option<Self> {
+        match bits {
+            0 => Some(Self::Pool),
+            Self::OFF => Some(Self::Off),
+            _ => domain(bits).map(Self::Domain),
+        }
     }
+}
 
-    pub(super) fn from_bits(bits: u64) -> Self {
-        // Only this module writes the word.
-        let state = CoreState::from_trace(bits & 0xffff).unwrap_or(CoreState::Failed);
-        Self { state, generation: bits >> 16 }
-    }
+/// The domain whose number plus one this is.
+fn domain(bits: u64) -> Option<DomainId> {
+    DomainId::new(usize::try_from(bits).ok()?.checked_sub(1)?)
 }
 
 impl CoreState {
-    /// The state as a trace record carries it: its code in bits 15:8, its owner plus one, or 0, in
+    /// The state as a trace record carries it: its heir in bits 23:16, its code in 15:8, its owner plus one, or 0, in
     /// 7:0.
     pub fn to_trace(self) -> u64 {
-        let (code, owner) = match self {
-            Self::Off => (0, None),
-            Self::Waking => (1, None),
-            Self::Idle => (2, None),
-            Self::Owned(owner) => (3, Some(owner)),
-            Self::Releasing(owner) => (4, Some(owner)),
-            Self::Failed => (5, None),
-        };
-        let owner = owner.map_or(0, |owner| (owner.index() as u64).wrapping_add(1));
-        (code << 8) | owner
+        match self {
+            Self::Off { held } => word(code::OFF, 0, if held { Heir::OFF } else { 0 }),
+            Self::Waking(heir) => word(code::WAKING, 0, heir.to_bits()),
+            Self::Idle => word(code::IDLE, 0, 0),
+            Self::Owned(owner) => word(code::OWNED, number(owner), 0),
+            Self::Releasing(owner, heir) => word(code::RELEASING, number(owner), heir.to_bits()),
+            Self::Failed => word(code::FAILED, 0, 0),
+            Self::Asked(owner, heir) => word(code::ASKED, number(owner), heir.to_bits()),
+        }
     }
 
     /// The state that [`to_trace`](Self::to_trace) gave.
     pub fn from_trace(word: u64) -> Option<Self> {
-        let owner = || DomainId::new(usize::try_from(word & 0xff).ok()?.checked_sub(1)?);
-        Some(match word >> 8 {
-            0 => Self::Off,
-            1 => Self::Waking,
-            2 => Self::Idle,
-            3 => Self::Owned(owner()?),
-            4 => Self::Releasing(owner()?),
-            5 => Self::Failed,
+        let owner = domain(word & 0xff);
+        let heir = Heir::from_bits(word >> 16)?;
+        let state = match word >> 8 & 0xff {
+            code::OFF => Self::Off { held: heir == Heir::Off },
+            code::WAKING => Self::Waking(heir),
+            code::IDLE => Self::Idle,
+            code::OWNED => Self::Owned(owner?),
+            code::RELEASING => Self::Releasing(owner?, heir),
+            code::FAILED => Self::Failed,
+            code::ASKED => Self::Asked(owner?, heir),
             _ => return None,
-        })
+        };
+        Some(state)
+    }
+
+    /// The domain that owns the core, if one does.
+    pub fn owner(self) -> Option<DomainId> {
+        match self {
+            Self::Owned(owner) | Self::Asked(owner, _) | Self::Releasing(owner, _) => Some(owner),
+            _ => None,
+        }
     }
 }

@@ -19,11 +19,13 @@ pub struct ManifestError<'a> {
 pub struct Words(pub &'static [&'static str]);
 
 crate::displayed! {
-    /// A place in a manifest: a property's domain, name and value.
+    /// A place in a manifest: a property's domain or other node, its name and value.
     pub enum Place<'a> {
         Manifest = "manifest",
         Domain(name: &'a str) = "domain {name}",
         Property(domain: &'a str, key: &'a str, value: Value<'a>) = "domain {domain}: {key}{value}",
+        Node(name: &'a str) = "{name}",
+        Setting(node: &'a str, key: &'a str, value: Value<'a>) = "{node}: {key}{value}",
     }
 }
 

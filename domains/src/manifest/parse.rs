@@ -2,8 +2,8 @@
 //! [`Manifest::validate`]'s business.
 
 use super::{
-    Action, BOARD_MEMORY_BASE, Board, COMPATIBLE, CoreCounts, DomainSpec, ImageFormat, Manifest, ManifestError, Memory,
-    Place, Reason, Value, Words,
+    Action, BOARD_MEMORY_BASE, Board, COMPATIBLE, CoreCounts, DomainSpec, GovernorSpec, ImageFormat, Manifest,
+    ManifestError, Memory, Place, PowerSpec, Reason, Value, Words,
 };
 use crate::protocol::{EndKind, ExpectedEnd};
 use crate::tree;
@@ -11,8 +11,11 @@ use arrayvec::ArrayVec;
 use fdt::node::FdtNode;
 
 /// Every property that a domain may have.
-const KEYS: &str = "board image format load-offset initramfs cmdline memory-base memory-size \
-                    cores-min cores-start cores-max priority on-fault on-reset restarts-max end";
+const DOMAIN_KEYS: &str = "board image format load-offset initramfs cmdline memory-base memory-size \
+                           cores-min cores-start cores-max cores-deadline-ms takes-idle manages-cores \
+                           priority on-fault on-reset restarts-max end";
+const GOVERNOR_KEYS: &str = "period-ms high-permille low-permille hold";
+const POWER_KEYS: &str = "break-even-us";
 
 /// A value, if nothing is wrong with it.
 type Checked<'a, T> = Result<T, ManifestError<'a>>;
@@ -29,32 +32,50 @@ impl<'a> Manifest<'a> {
         if let Some(other) = root.properties().find(|property| property.name != "compatible") {
             return Err(whole(Reason::UnknownProperty(other.name)));
         }
-        let mut domains = ArrayVec::new();
+        let mut manifest = Self { domains: ArrayVec::new(), governor: None, power: None };
         for node in root.children() {
-            if node.name != "domains" {
-                return Err(whole(Reason::UnknownNode(node.name)));
-            }
-            if let Some(property) = node.properties().next() {
-                return Err(whole(Reason::UnknownProperty(property.name)));
-            }
-            for node in node.children() {
-                let spec = Fields { node }.domain()?;
-                domains.try_push(spec).map_err(|_| whole(Reason::TooManyDomains))?;
+            let fields = Fields { node, kind: Kind::Root };
+            let repeated = match node.name {
+                "domains" => {
+                    if let Some(property) = node.properties().next() {
+                        return Err(whole(Reason::UnknownProperty(property.name)));
+                    }
+                    for node in node.children() {
+                        let spec = Fields { node, kind: Kind::Domain }.domain()?;
+                        manifest.domains.try_push(spec).map_err(|_| whole(Reason::TooManyDomains))?;
+                    }
+                    false
+                }
+                "governor" => manifest.governor.replace(fields.governor()?).is_some(),
+                "power" => manifest.power.replace(fields.power()?).is_some(),
+                other => return Err(whole(Reason::UnknownNode(other))),
+            };
+            if repeated {
+                return Err(fields.odd(Reason::Repeated));
             }
         }
-        Ok(Self { domains })
+        Ok(manifest)
     }
 }
 
-/// The properties of one domain's node.
+/// The properties of one node.
 #[derive(Clone, Copy)]
 struct Fields<'t, 'a> {
     node: FdtNode<'t, 'a>,
+    kind: Kind,
+}
+
+/// What the node is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    Domain,
+    /// The whole machine: it is a child of the root.
+    Root,
 }
 
 impl<'a> Fields<'_, 'a> {
     fn domain(self) -> Checked<'a, DomainSpec<'a>> {
-        self.check_keys()?;
+        self.check_keys(DOMAIN_KEYS)?;
         let start = self.number32("cores-start")?.unwrap_or(1);
         Ok(DomainSpec {
             name: self.node.name,
@@ -73,6 +94,9 @@ impl<'a> Fields<'_, 'a> {
                 start,
                 max: self.number32("cores-max")?.unwrap_or(start),
             },
+            deadline_ms: self.number32("cores-deadline-ms")?.unwrap_or(2000),
+            takes_idle: self.flag("takes-idle")?,
+            manages_cores: self.flag("manages-cores")?,
             priority: self.number32("priority")?.unwrap_or(100),
             on_fault: self.word("on-fault", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Stop),
             on_reset: self.word("on-reset", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Restart),
@@ -83,12 +107,28 @@ impl<'a> Fields<'_, 'a> {
         })
     }
 
-    fn check_keys(self) -> Checked<'a, ()> {
+    fn governor(self) -> Checked<'a, GovernorSpec> {
+        self.check_keys(GOVERNOR_KEYS)?;
+        Ok(GovernorSpec {
+            period_ms: self.number32("period-ms")?.unwrap_or(100),
+            high_permille: self.number32("high-permille")?.unwrap_or(800),
+            low_permille: self.number32("low-permille")?.unwrap_or(300),
+            hold: self.number32("hold")?.unwrap_or(3),
+        })
+    }
+
+    fn power(self) -> Checked<'a, PowerSpec> {
+        self.check_keys(POWER_KEYS)?;
+        let break_even_us = self.number32("break-even-us")?.ok_or(self.odd(Reason::Missing("break-even-us")))?;
+        Ok(PowerSpec { break_even_us })
+    }
+
+    fn check_keys(self, known: &str) -> Checked<'a, ()> {
         if let Some(child) = self.node.children().next() {
             return Err(self.odd(Reason::UnknownNode(child.name)));
         }
         for (index, property) in self.node.properties().enumerate() {
-            if !KEYS.split(' ').any(|key| key == property.name) {
+            if !known.split(' ').any(|key| key == property.name) {
                 return Err(self.odd(Reason::UnknownProperty(property.name)));
             }
             if self.node.properties().take(index).any(|earlier| earlier.name == property.name) {
@@ -104,6 +144,14 @@ impl<'a> Fields<'_, 'a> {
 
     fn number32(self, key: &'static str) -> Checked<'a, Option<u32>> {
         self.value(key, Reason::NotANumber(32), |value| value.try_into().ok().map(u32::from_be_bytes))
+    }
+
+    /// Whether the property is 1; it is 0 if it is not there.
+    fn flag(self, key: &'static str) -> Checked<'a, bool> {
+        match self.number32(key)?.unwrap_or(0) {
+            number @ (0 | 1) => Ok(number == 1),
+            number => Err(self.wrong(key, Value::Number(number.into()), Reason::OutOfRange(0, 1))),
+        }
     }
 
     fn number64(self, key: &'static str) -> Checked<'a, Option<u64>> {
@@ -123,11 +171,19 @@ impl<'a> Fields<'_, 'a> {
     }
 
     fn odd(self, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: Place::Domain(self.node.name), reason }
+        let place = match self.kind {
+            Kind::Domain => Place::Domain(self.node.name),
+            Kind::Root => Place::Node(self.node.name),
+        };
+        ManifestError { place, reason }
     }
 
     fn wrong(self, key: &'a str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: Place::Property(self.node.name, key, value), reason }
+        let place = match self.kind {
+            Kind::Domain => Place::Property(self.node.name, key, value),
+            Kind::Root => Place::Setting(self.node.name, key, value),
+        };
+        ManifestError { place, reason }
     }
 }
 

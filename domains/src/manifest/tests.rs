@@ -81,6 +81,9 @@ fn a_full_manifest_is_read() {
                 Cells("cores-min", &[1]),
                 Cells("cores-start", &[2]),
                 Cells("cores-max", &[4]),
+                Cells("cores-deadline-ms", &[500]),
+                Cells("takes-idle", &[1]),
+                Cells("manages-cores", &[0]),
                 Cells("priority", &[50]),
                 Text("on-fault", "restart"),
                 Text("on-reset", "stop"),
@@ -96,6 +99,7 @@ fn a_full_manifest_is_read() {
                 Text("format", "raw"),
                 Cells("load-offset", &[0, 0x8_0000]),
                 Cells("memory-base", &[0, 0]),
+                Cells("manages-cores", &[1]),
                 Text("end", "running"),
             ]),
         );
@@ -114,6 +118,9 @@ fn a_full_manifest_is_read() {
             cmdline: "console=ttyAMA0",
             memory: Memory { base: 0x8000_0000, size: 0x1000_0000 },
             cores: CoreCounts { min: 1, start: 2, max: 4 },
+            deadline_ms: 500,
+            takes_idle: true,
+            manages_cores: false,
             priority: 50,
             on_fault: Action::Restart,
             on_reset: Action::Stop,
@@ -124,6 +131,7 @@ fn a_full_manifest_is_read() {
     assert_eq!((metronome.format, metronome.load_offset), (ImageFormat::Raw, Some(0x8_0000)));
     assert_eq!(metronome.board, Board::None);
     assert_eq!(metronome.memory.base, 0);
+    assert!(metronome.manages_cores && !metronome.takes_idle);
     assert_eq!(metronome.end, ExpectedEnd::Kind(EndKind::Running));
     assert_eq!(judge(&blob), Ok(()));
 }
@@ -144,6 +152,9 @@ fn defaults_are_as_documented() {
             cmdline: "",
             memory: Memory { base: 0x4000_0000, size: 0x800_0000 },
             cores: CoreCounts { min: 1, start: 1, max: 1 },
+            deadline_ms: 2000,
+            takes_idle: false,
+            manages_cores: false,
             priority: 100,
             on_fault: Action::Stop,
             on_reset: Action::Restart,
@@ -186,6 +197,87 @@ fn what_is_no_manifest_is_refused() {
     assert_eq!(judge(&whole[..100]).unwrap_err(), "manifest: device tree is cut short");
     assert_eq!(judge(&blob(|domains| domains.cells("a", &[]))).unwrap_err(), "manifest: unknown property a");
     assert_eq!(judge(&blob(|_| ())).unwrap_err(), "manifest: no domain");
+}
+
+/// What is said about a manifest with a domain and these further nodes.
+fn judge_settings(nodes: &[(&str, &[Property])]) -> Result<(), String> {
+    let mut out = vec![0; 0x1000];
+    let mut tree = FdtWriter::new(&mut out);
+    tree.node(format_args!(""), |root| {
+        root.texts("compatible", &[COMPATIBLE]);
+        root.node(format_args!("domains"), |domains| domain(domains, "linux", &with(vec![])));
+        nodes.iter().for_each(|(name, properties)| domain(root, name, properties));
+    });
+    tree.finish().unwrap();
+    judge(&out)
+}
+
+#[test]
+fn the_governor_and_the_power_settings_are_read() {
+    let manifest = |nodes: &[(&str, &[Property])]| {
+        let mut out = vec![0; 0x1000];
+        let mut tree = FdtWriter::new(&mut out);
+        tree.node(format_args!(""), |root| {
+            root.texts("compatible", &[COMPATIBLE]);
+            nodes.iter().for_each(|(name, properties)| domain(root, name, properties));
+        });
+        tree.finish().unwrap();
+        let manifest = Manifest::parse(&out).unwrap();
+        (manifest.governor, manifest.power)
+    };
+    assert_eq!(manifest(&[]), (None, None));
+    let defaults = GovernorSpec { period_ms: 100, high_permille: 800, low_permille: 300, hold: 3 };
+    assert_eq!(manifest(&[("governor", &[])]), (Some(defaults), None));
+    let all = [("period-ms", [10]), ("high-permille", [900]), ("low-permille", [100]), ("hold", [5])];
+    let all = all.each_ref().map(|(key, value)| Cells(key, value.to_vec().leak()));
+    let governor = GovernorSpec { period_ms: 10, high_permille: 900, low_permille: 100, hold: 5 };
+    let power = PowerSpec { break_even_us: 5000 };
+    let nodes: [(&str, &[Property]); 2] = [("power", &[Cells("break-even-us", &[5000])]), ("governor", &all)];
+    assert_eq!(manifest(&nodes), (Some(governor), Some(power)));
+    assert_eq!(judge_settings(&nodes), Ok(()));
+}
+
+#[test]
+fn a_bad_governor_is_refused() {
+    let refused = |properties: &[Property], words: &str| {
+        assert_eq!(judge_settings(&[("governor", properties)]).unwrap_err(), words);
+    };
+    refused(&[Cells("period-ms", &[0])], "governor: period-ms = 0: not between 1 and 60000");
+    refused(&[Cells("period-ms", &[60_001])], "governor: period-ms = 60001: not between 1 and 60000");
+    refused(&[Cells("high-permille", &[1001])], "governor: high-permille = 1001: not between 1 and 1000");
+    refused(&[Cells("high-permille", &[0])], "governor: high-permille = 0: not between 1 and 1000");
+    refused(&[Cells("low-permille", &[800])], "governor: low-permille = 800: not between 0 and 799");
+    refused(&[Cells("high-permille", &[300])], "governor: low-permille = 300: not between 0 and 299");
+    refused(&[Cells("hold", &[0])], "governor: hold = 0: not between 1 and 1000");
+    refused(&[Cells("hold", &[1001])], "governor: hold = 1001: not between 1 and 1000");
+    refused(&[Text("hold", "many")], "governor: hold: not a 32-bit number");
+    refused(&[Cells("period", &[1])], "governor: unknown property period");
+    refused(&[Cells("hold", &[1]), Cells("hold", &[1])], "governor: hold: there twice");
+    let edge = [("period-ms", [60_000]), ("high-permille", [1]), ("low-permille", [0]), ("hold", [1000])];
+    let edge = edge.each_ref().map(|(key, value)| Cells(key, value.to_vec().leak()));
+    assert_eq!(judge_settings(&[("governor", &edge)]), Ok(()));
+    assert_eq!(judge_settings(&[("governor", &[]), ("governor", &[])]).unwrap_err(), "governor: there twice");
+}
+
+#[test]
+fn bad_power_settings_are_refused() {
+    let judge = |properties: &[Property]| judge_settings(&[("power", properties)]).unwrap_err();
+    assert_eq!(judge(&[]), "power: break-even-us is missing");
+    assert_eq!(judge(&[Cells("break-even-us", &[0])]), "power: break-even-us = 0: must not be 0");
+    assert_eq!(judge(&[Cells("break-even-us", &[0, 1])]), "power: break-even-us: not a 32-bit number");
+    assert_eq!(judge(&[Cells("exit-us", &[1])]), "power: unknown property exit-us");
+}
+
+#[test]
+fn bad_settings_about_cores_are_refused() {
+    refused(vec![Cells("takes-idle", &[2])], "domain linux: takes-idle = 2: not between 0 and 1");
+    refused(vec![Text("manages-cores", "true")], "domain linux: manages-cores: not a 32-bit number");
+    refused(
+        vec![Cells("cores-deadline-ms", &[3_600_001])],
+        "domain linux: cores-deadline-ms = 3600001: not between 0 and 3600000",
+    );
+    assert_eq!(judge_with(vec![Cells("cores-deadline-ms", &[0])]), Ok(()));
+    assert_eq!(judge_with(vec![Cells("cores-deadline-ms", &[3_600_000])]), Ok(()));
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Whether a manifest makes sense, by itself and on a given machine.
 
 use super::{
-    BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DomainSpec, ImageFormat, MAX_CONTEXTS, MEMORY_GRANULE, MEMORY_LIMIT,
-    Machine, Manifest, ManifestError, Place, Reason, Value,
+    BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DEADLINE_MS_MAX, DomainSpec, GovernorSpec, ImageFormat, MAX_CONTEXTS,
+    MEMORY_GRANULE, MEMORY_LIMIT, Machine, Manifest, ManifestError, PERIOD_MS_MAX, Place, PowerSpec, Reason, Value,
 };
 
+/// A rule: whether it is broken, by which property, its value there, and what is wrong with that.
+type Rule<'a> = (bool, &'static str, Value<'a>, Reason<'a>);
+
 impl<'a> Manifest<'a> {
-    /// Checks every domain, and that together they fit the machine; `exists` says whether a file is
+    /// Checks every domain, the governor and the power settings, and that together they fit the machine; `exists` says whether a file is
     /// in the archive. The first fault found is the answer.
     pub fn validate(&self, machine: &Machine, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
         let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
@@ -22,6 +25,8 @@ impl<'a> Manifest<'a> {
             cores = cores.saturating_add(u64::from(domain.cores.start));
             memory = memory.saturating_add(domain.memory.size);
         }
+        self.governor.as_ref().map_or(Ok(()), GovernorSpec::check)?;
+        self.power.as_ref().map_or(Ok(()), PowerSpec::check)?;
         if cores > machine.cores as u64 {
             return whole(Reason::TooManyCores(cores, machine.cores as u64));
         }
@@ -49,12 +54,14 @@ impl<'a> DomainSpec<'a> {
         let offset_of_none = self.load_offset.is_some() && self.format != ImageFormat::Raw;
         let (priority, no_priority) = (u64::from(self.priority), !(1..=254).contains(&self.priority));
         let initramfs = self.initramfs.unwrap_or(self.image);
-        // A rule a line: what breaks it, where, the value there, and what is wrong with it.
+        let deadline = u64::from(self.deadline_ms);
+        let no_deadline = Reason::OutOfRange(0, DEADLINE_MS_MAX.into());
         let rules = [
             (max == 0 || max > most, "cores-max", Value::Number(max), contexts),
             (start == 0, "cores-start", Value::Number(start), contexts),
             (start > max, "cores-start", Value::Number(start), Reason::MoreThan("cores-max", max)),
             (min > start, "cores-min", Value::Number(min), Reason::MoreThan("cores-start", start)),
+            (self.deadline_ms > DEADLINE_MS_MAX, "cores-deadline-ms", Value::Number(deadline), no_deadline),
             (!base.is_multiple_of(MEMORY_GRANULE), "memory-base", Value::Address(base), granule),
             (!size.is_multiple_of(MEMORY_GRANULE), "memory-size", Value::Address(size), granule),
             (on_devices, "memory-base", Value::Address(base), Reason::OverlapsBoard(BOARD_MEMORY_BASE)),
@@ -67,11 +74,39 @@ impl<'a> DomainSpec<'a> {
             (!exists(self.image), "image", Value::Text(self.image), Reason::NoSuchFile),
             (!exists(initramfs), "initramfs", Value::Text(initramfs), Reason::NoSuchFile),
         ];
-        match rules.into_iter().find(|(broken, ..)| *broken) {
-            None => Ok(()),
-            Some((_, key, value, reason)) => {
-                Err(ManifestError { place: Place::Property(self.name, key, value), reason })
-            }
-        }
+        obeyed(rules, |key, value| Place::Property(self.name, key, value))
+    }
+}
+
+impl GovernorSpec {
+    fn check<'a>(&self) -> Result<(), ManifestError<'a>> {
+        let [period, high, low, hold] =
+            [self.period_ms, self.high_permille, self.low_permille, self.hold].map(u64::from);
+        let (longest, below_high) = (u64::from(PERIOD_MS_MAX), high.saturating_sub(1));
+        let rules = [
+            (!(1..=longest).contains(&period), "period-ms", Value::Number(period), Reason::OutOfRange(1, longest)),
+            (!(1..=1000).contains(&high), "high-permille", Value::Number(high), Reason::OutOfRange(1, 1000)),
+            (low >= high, "low-permille", Value::Number(low), Reason::OutOfRange(0, below_high)),
+            (!(1..=1000).contains(&hold), "hold", Value::Number(hold), Reason::OutOfRange(1, 1000)),
+        ];
+        obeyed(rules, |key, value| Place::Setting("governor", key, value))
+    }
+}
+
+impl PowerSpec {
+    fn check<'a>(&self) -> Result<(), ManifestError<'a>> {
+        let rules = [(self.break_even_us == 0, "break-even-us", Value::Number(0), Reason::Zero)];
+        obeyed(rules, |key, value| Place::Setting("power", key, value))
+    }
+}
+
+/// The first rule that is broken is the answer.
+fn obeyed<'a, const COUNT: usize>(
+    rules: [Rule<'a>; COUNT],
+    place: impl Fn(&'static str, Value<'a>) -> Place<'a>,
+) -> Result<(), ManifestError<'a>> {
+    match rules.into_iter().find(|(broken, ..)| *broken) {
+        None => Ok(()),
+        Some((_, key, value, reason)) => Err(ManifestError { place: place(key, value), reason }),
     }
 }

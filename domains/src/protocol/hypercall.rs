@@ -14,10 +14,45 @@ pub const REPORT: u32 = 0xC600_0003;
 /// Enables a private interrupt of the calling context, for domains without a virtual interrupt
 /// controller: x1 = interrupt number (0 to 31), x2 = priority (one byte, lower is more urgent).
 pub const IRQ_ENABLE: u32 = 0xC600_0004;
+/// Answers 0 in x0, the cores that the domain owns in x1, those that it is granted in x2, and its contexts that are on
+/// in x3.
+pub const CORES: u32 = 0xC600_0005;
+/// Takes the next request about a core: 0 in x0, a [`CoreRequest`] in x1, the index of the context that is meant in
+/// x2. [`CORE_REQUEST_SGI`] becomes pending for context 0 when there is one. The domain obeys by CPU_OFF on that
+/// context, or by CPU_ON.
+pub const CORE_REQUEST: u32 = 0xC600_0006;
+/// Tells that an offline request is not obeyed: x1 = index of the context, x2 = [`CORE_BUSY`] or [`CORE_REFUSED`].
+pub const CORE_ANSWER: u32 = 0xC600_0007;
+/// Orders a core to go to another holder, for a domain that may: x1 = core, x2 = domain index, [`TO_POOL`] or
+/// [`TO_OFF`], x3 = deadline in milliseconds.
+pub const CORE_ORDER: u32 = 0xC600_0008;
 /// The standard call that tells whose calls these are: [`UID_WORDS`] in w0 to w3.
 pub const UID_CALL: u32 = 0x8600_FF01;
 /// The standard call for the revision: major in w0, minor in w1.
 pub const REVISION_CALL: u32 = 0x8600_FF03;
+
+/// The SGI that announces a [`CORE_REQUEST`] to context 0 of a domain without a virtual board.
+pub const CORE_REQUEST_SGI: u32 = 15;
+/// [`CORE_ANSWER`]: not now, ask again.
+pub const CORE_BUSY: u64 = 1;
+/// [`CORE_ANSWER`]: no.
+pub const CORE_REFUSED: u64 = 2;
+/// [`CORE_ORDER`]: to the pool.
+pub const TO_POOL: u64 = 0xffff;
+/// [`CORE_ORDER`]: off.
+pub const TO_OFF: u64 = 0xfffe;
+
+/// What [`CORE_REQUEST`] answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum CoreRequest {
+    /// Nothing is asked.
+    None = 0,
+    /// The context is to go off.
+    Offline = 1,
+    /// The context can be switched on: there is a core for it.
+    Online = 2,
+}
 
 /// The version that [`VERSION`] answers and [`REVISION_CALL`] splits.
 pub const INTERFACE_VERSION: u32 = 0x0001_0000;
@@ -29,7 +64,8 @@ pub const CONSOLE_WRITE_MAX: usize = 48;
 /// one in the low byte.
 pub const UID_WORDS: [u32; 4] = [0x703f_1c5a, 0x0d4b_526e, 0x77c0_649d, 0xa107_1c1a];
 
-/// The bytes in x1 to x7: the whole buffer and how many of its bytes count, or `None` if x1 is more than [`CONSOLE_WRITE_MAX`].
+/// The bytes in x1 to x7: the whole buffer and how many of its bytes count, or `None` if x1 is more than
+/// [`CONSOLE_WRITE_MAX`].
 pub fn unpack(registers: &[u64; 7]) -> Option<([u8; CONSOLE_WRITE_MAX], usize)> {
     let [length, words @ ..] = registers;
     let length = usize::try_from(*length).ok().filter(|&length| length <= CONSOLE_WRITE_MAX)?;

@@ -23,6 +23,9 @@ const SYSTEM_RESET2_32: u32 = 0x8400_0012;
 const SYSTEM_RESET2_64: u32 = 0xC400_0012;
 const SMCCC_VERSION: u32 = 0x8000_0000;
 const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+/// Which calls of stolen time there are (DEN 0057).
+const PV_TIME_FEATURES: u32 = 0xC500_0020;
+const PV_TIME_ST: u32 = 0xC500_0021;
 
 /// Bit 30 of a function: its arguments have 64 bits.
 const SMC64: u32 = 1 << 30;
@@ -80,6 +83,28 @@ pub enum Call {
         /// As the GIC has it: lower is more urgent.
         priority: u8,
     },
+    /// [`hypercall::CORES`].
+    Cores,
+    /// [`hypercall::CORE_REQUEST`].
+    CoreRequest,
+    /// [`hypercall::CORE_ANSWER`].
+    CoreAnswer {
+        /// The context that was asked for; not one of the domain's: `InvalidParameters`.
+        context: u64,
+        /// Refused, not only busy.
+        refused: bool,
+    },
+    /// [`hypercall::CORE_ORDER`].
+    CoreOrder {
+        /// Number of the core; none: `InvalidParameters`.
+        core: u64,
+        /// Index of a domain, or [`hypercall::TO_POOL`], or [`hypercall::TO_OFF`]; none: `InvalidParameters`.
+        target: u64,
+        /// How long the core's domain has.
+        deadline_ms: u64,
+    },
+    /// PV_TIME_ST (DEN 0057): answers the guest's address of the calling context's structure.
+    PvTimeStructure,
 }
 
 /// The call in x0 to x7, or the error to answer.
@@ -106,7 +131,11 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
         PSCI_FEATURES => answer(features(first)?),
         SMCCC_VERSION => answer(0x1_0001),
         // No workaround for a CPU's errata is offered, so none is found.
-        SMCCC_ARCH_FEATURES if matches!(first as u32, SMCCC_VERSION | SMCCC_ARCH_FEATURES) => answer(SUCCESS),
+        SMCCC_ARCH_FEATURES if matches!(first as u32, SMCCC_VERSION | SMCCC_ARCH_FEATURES | PV_TIME_FEATURES) => {
+            answer(SUCCESS)
+        }
+        PV_TIME_FEATURES if matches!(first as u32, PV_TIME_FEATURES | PV_TIME_ST) => answer(SUCCESS),
+        PV_TIME_ST => Call::PvTimeStructure,
         hypercall::UID_CALL => Call::Answer(hypercall::UID_WORDS.map(u64::from)),
         hypercall::REVISION_CALL => {
             let version = hypercall::INTERFACE_VERSION;
@@ -120,6 +149,14 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
             (Ok(interrupt @ 0..32), Ok(priority)) => Call::IrqEnable { interrupt, priority },
             _ => return Err(PsciError::InvalidParameters),
         },
+        hypercall::CORES => Call::Cores,
+        hypercall::CORE_REQUEST => Call::CoreRequest,
+        hypercall::CORE_ANSWER => match second {
+            hypercall::CORE_BUSY => Call::CoreAnswer { context: first, refused: false },
+            hypercall::CORE_REFUSED => Call::CoreAnswer { context: first, refused: true },
+            _ => return Err(PsciError::InvalidParameters),
+        },
+        hypercall::CORE_ORDER => Call::CoreOrder { core: first, target: second, deadline_ms: third },
         CPU_SUSPEND_32 | CPU_SUSPEND_64 | AFFINITY_INFO_32 | AFFINITY_INFO_64 | SYSTEM_RESET2_32 | SYSTEM_RESET2_64 => {
             return Err(PsciError::InvalidParameters);
         }

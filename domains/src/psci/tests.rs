@@ -69,6 +69,35 @@ fn corral_s_own_calls_are_decoded() {
 }
 
 #[test]
+fn calls_about_cores_are_decoded() {
+    assert_eq!(call(hypercall::CORES, NO_ARGUMENTS), Ok(Call::Cores));
+    assert_eq!(call(hypercall::CORE_REQUEST, NO_ARGUMENTS), Ok(Call::CoreRequest));
+    let answer = |context, refused| Ok(Call::CoreAnswer { context, refused });
+    assert_eq!(call(hypercall::CORE_ANSWER, [3, hypercall::CORE_BUSY, 0]), answer(3, false));
+    assert_eq!(call(hypercall::CORE_ANSWER, [u64::MAX, hypercall::CORE_REFUSED, 0]), answer(u64::MAX, true));
+    for bad in [0, 3, 1 << 32 | 1, u64::MAX] {
+        assert_eq!(call(hypercall::CORE_ANSWER, [3, bad, 0]), Err(PsciError::InvalidParameters));
+    }
+    let order = Call::CoreOrder { core: 5, target: hypercall::TO_OFF, deadline_ms: 1 << 40 };
+    assert_eq!(call(hypercall::CORE_ORDER, [5, 0xfffe, 1 << 40]), Ok(order));
+}
+
+#[test]
+fn stolen_time_is_found_the_way_linux_looks_for_it() {
+    assert_eq!(answer(0x8000_0001, 0xC500_0020), Ok(SUCCESS));
+    assert_eq!(answer(0xC500_0020, 0xC500_0020), Ok(SUCCESS));
+    // A 32-bit function may come sign-extended.
+    assert_eq!(answer(0xC500_0020, 0xFFFF_FFFF_C500_0021), Ok(SUCCESS));
+    assert_eq!(call(0xC500_0021, NO_ARGUMENTS), Ok(Call::PvTimeStructure));
+    for other in [0, 0xC500_0022, 0x8500_0020] {
+        assert_eq!(call(0xC500_0020, [other, 0, 0]), Err(PsciError::NotSupported));
+        assert_eq!(call(other as u32, NO_ARGUMENTS), Err(PsciError::NotSupported));
+    }
+    // Stolen time is not asked for here, but by its own call.
+    assert_eq!(answer(0x8000_0001, 0xC500_0021), Err(PsciError::NotSupported));
+}
+
+#[test]
 fn suspend_takes_the_original_format_only() {
     for good in [0, 0xFFFF, 0x1_0000, 0x0301_FFFF] {
         assert_eq!(call(0xC400_0001, [good, 0, 0]), Ok(Call::CpuSuspend));
@@ -140,7 +169,7 @@ fn peer_bug_unknown_smc_returns_success() {
         0x8400_000E,
         0xC400_0002,
         0x8500_0000,
-        0xC600_0005,
+        0xC600_0009,
         0xC600_FFFF,
         0x8600_FF00,
         0xBF00_FF01,

@@ -8,22 +8,29 @@
 
 #[cfg(target_os = "none")]
 mod acts {
+    pub mod agent;
     pub mod arch;
+    pub mod bench;
     pub mod calls;
     pub mod checks;
+    pub mod clean;
     pub mod dirty;
     pub mod gic;
+    pub mod manager;
+    pub mod marks;
     pub mod noise;
     pub mod power;
     pub mod psci;
     pub mod registers;
     pub mod time;
     pub mod wild;
+    pub mod work;
 }
 
 #[cfg(target_os = "none")]
 mod guest {
-    use super::acts::{calls, checks, dirty, gic, noise, power, psci, registers, time, wild};
+    use super::acts::agent::{self, Manner};
+    use super::acts::{bench, calls, checks, clean, dirty, gic, manager, noise, power, psci, registers, time, wild};
     use rt::arch::wait_for_interrupt;
     use rt::{Args, Boot, contexts, println};
 
@@ -47,6 +54,22 @@ mod guest {
         ("gic-conformance", gic::conformance),
         ("id-registers", registers::identification),
         ("timer", time::timers),
+        ("core-calls", calls::about_cores),
+        ("obedient", |args| agent::run(args, Manner::Obedient)),
+        ("sleeper", |args| agent::run(args, Manner::Obedient)),
+        ("timers", |args| agent::run(args, Manner::Obedient)),
+        ("mark-all", |args| agent::run(args, Manner::Obedient)),
+        ("refuser", |args| agent::run(args, Manner::Refusing)),
+        ("busy-twice", |args| agent::run(args, Manner::BusyTwice)),
+        ("reset-in-answer", |args| agent::run(args, Manner::Resetting)),
+        ("hang-in-answer", |args| agent::run(args, Manner::Hanging)),
+        ("stop-when-given", |args| agent::run(args, Manner::Stopping)),
+        ("deaf", |args| agent::run(args, Manner::Deaf)),
+        ("manager", manager::manage),
+        ("prove-clean", clean::prove),
+        ("bench-orders", bench::order),
+        ("bench-domain", bench::stand),
+        ("bench-wait", bench::wait),
     ];
 
     rt::main!(main);

@@ -11,6 +11,10 @@
 #define CORRAL_EXIT          UINT64_C(0xC6000002)
 #define CORRAL_REPORT        UINT64_C(0xC6000003)
 #define CORRAL_IRQ_ENABLE    UINT64_C(0xC6000004)
+#define CORRAL_CORES         UINT64_C(0xC6000005)
+#define CORRAL_CORE_REQUEST  UINT64_C(0xC6000006)
+#define CORRAL_CORE_ANSWER   UINT64_C(0xC6000007)
+#define CORRAL_CORE_ORDER    UINT64_C(0xC6000008)
 
 /* The most bytes of one CORRAL_CONSOLE_WRITE. */
 #define CORRAL_CONSOLE_WRITE_MAX 48
@@ -25,7 +29,21 @@ enum corral_report_key {
     CORRAL_FAILED = 6,
 };
 
-static inline int64_t corral_call(uint64_t function, const uint64_t arguments[7])
+/* Pending for context 0 of a domain without a board when corral_core_request has something. */
+#define CORRAL_CORE_REQUEST_SGI 15
+
+/* What corral_core_request answers. */
+enum corral_request { CORRAL_NONE = 0, CORRAL_OFFLINE = 1, CORRAL_ONLINE = 2 };
+
+/* What corral_core_answer says. */
+enum corral_answer { CORRAL_BUSY = 1, CORRAL_REFUSED = 2 };
+
+/* Receivers of a core that are no domain, for corral_core_order. */
+#define CORRAL_TO_POOL UINT64_C(0xffff)
+#define CORRAL_TO_OFF  UINT64_C(0xfffe)
+
+/* Makes a call; values: x1 to x3 of the answer. */
+static inline int64_t corral_call_values(uint64_t function, const uint64_t arguments[7], uint64_t values[3])
 {
     register uint64_t x0 __asm__("x0") = function;
     register uint64_t x1 __asm__("x1") = arguments[0];
@@ -39,7 +57,16 @@ static inline int64_t corral_call(uint64_t function, const uint64_t arguments[7]
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
                      : "r"(x4), "r"(x5), "r"(x6), "r"(x7)
                      : "memory");
+    values[0] = x1;
+    values[1] = x2;
+    values[2] = x3;
     return (int64_t)x0;
+}
+
+static inline int64_t corral_call(uint64_t function, const uint64_t arguments[7])
+{
+    uint64_t values[3];
+    return corral_call_values(function, arguments, values);
 }
 
 /* The interface's version: major in bits 31:16, minor in 15:0. */
@@ -77,6 +104,39 @@ static inline int64_t corral_irq_enable(uint64_t interrupt, uint8_t priority)
 {
     const uint64_t arguments[7] = {interrupt, priority};
     return corral_call(CORRAL_IRQ_ENABLE, arguments);
+}
+
+/* values: the cores that the domain owns, those it is granted, and its contexts that are on. */
+static inline int64_t corral_cores(uint64_t values[3])
+{
+    const uint64_t arguments[7] = {0};
+    return corral_call_values(CORRAL_CORES, arguments, values);
+}
+
+/* Takes the next request: the context that is to go off (CPU_OFF, or corral_core_answer) or can be switched on
+ * (CPU_ON). */
+static inline enum corral_request corral_core_request(uint64_t *context)
+{
+    const uint64_t arguments[7] = {0};
+    uint64_t values[3];
+    if (corral_call_values(CORRAL_CORE_REQUEST, arguments, values) != 0)
+        return CORRAL_NONE;
+    *context = values[1];
+    return (enum corral_request)values[0];
+}
+
+/* Tells that an offline request is not obeyed. */
+static inline int64_t corral_core_answer(uint64_t context, enum corral_answer answer)
+{
+    const uint64_t arguments[7] = {context, answer};
+    return corral_call(CORRAL_CORE_ANSWER, arguments);
+}
+
+/* Orders a core to the domain with this index, or to CORRAL_TO_...; for a domain that manages cores. */
+static inline int64_t corral_core_order(uint64_t core, uint64_t to, uint64_t deadline_ms)
+{
+    const uint64_t arguments[7] = {core, to, deadline_ms};
+    return corral_call(CORRAL_CORE_ORDER, arguments);
 }
 
 /* Ends the domain; 0 means that it did what it was there for. */

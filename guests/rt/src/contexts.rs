@@ -1,7 +1,7 @@
 //! Further contexts of the domain.
 
 use crate::arch::{SecondaryStart, mpidr_el1, relax, secondary_entry};
-use crate::{MAX_CONTEXTS, boot, psci, timer};
+use crate::{MAX_CONTEXTS, boot, interrupts, psci, timer};
 
 static STARTS: [SecondaryStart; MAX_CONTEXTS] = [const { SecondaryStart::empty() }; MAX_CONTEXTS];
 
@@ -40,8 +40,14 @@ pub fn start_prepared(mpidr: u64, context: usize) -> i64 {
     psci::invoke(psci::PSCI_CPU_ON_64, [mpidr, secondary_entry(), start])
 }
 
+/// The state in which a further context was entered last, before the runtime changed it: names of registers, and
+/// values.
+pub fn found(context: usize) -> impl Iterator<Item = (&'static str, u64)> {
+    STARTS[context].found().into_iter().chain(interrupts::found(context))
+}
+
 /// Waits until `condition` holds, at most `timeout_ms`; whether it did.
-pub fn wait_until(timeout_ms: u64, condition: impl Fn() -> bool) -> bool {
+pub fn wait_until(timeout_ms: u64, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = timer::now() + timer::ticks_from_us(timeout_ms * 1000);
     while !condition() {
         if timer::now() > deadline {

@@ -4,7 +4,12 @@ use crate::arch::{Conduit, call};
 use crate::pack::pack;
 use core::sync::atomic::{AtomicBool, Ordering};
 use domains::protocol::ReportKey;
-use domains::protocol::hypercall::{CONSOLE_WRITE, EXIT, IRQ_ENABLE, REPORT, UID_CALL, UID_WORDS};
+use domains::protocol::hypercall::{
+    CONSOLE_WRITE, CORE_ANSWER, CORE_BUSY, CORE_ORDER, CORE_REFUSED, CORE_REQUEST, CORES, CoreRequest, EXIT,
+    IRQ_ENABLE, REPORT, TO_OFF, TO_POOL, UID_CALL, UID_WORDS,
+};
+
+pub use domains::protocol::hypercall::CORE_REQUEST_SGI;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
 
@@ -42,9 +47,93 @@ pub fn exit(code: u64) {
     invoke([u64::from(EXIT), code, 0, 0, 0, 0, 0, 0]);
 }
 
-/// Nothing can be done about a refusal: what matters is asserted by the host.
-fn invoke(registers: [u64; 8]) {
-    if is_present() {
-        let _ = call(Conduit::Hvc, registers);
+/// The domain's cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cores {
+    /// Those that it has.
+    pub owned: u64,
+    /// Those that it may have.
+    pub granted: u64,
+    /// Its contexts that are on; more than `owned` if some are folded.
+    pub contexts_on: u64,
+}
+
+/// How many cores the domain has, and contexts; all 0 where Corral is not.
+pub fn cores() -> Cores {
+    match invoke([u64::from(CORES), 0, 0, 0, 0, 0, 0, 0]) {
+        [0, owned, granted, contexts_on] => Cores { owned, granted, contexts_on },
+        _ => Cores::default(),
     }
+}
+
+/// What Corral asks of the domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// This context is to go off: CPU_OFF, or [`core_answer`].
+    Offline(usize),
+    /// There is a core for this context: CPU_ON.
+    Online(usize),
+}
+
+/// Takes the next request; to be called until there is none, by context 0, which [`CORE_REQUEST_SGI`] tells.
+pub fn core_request() -> Option<Request> {
+    const OFFLINE: u64 = CoreRequest::Offline as u64;
+    const ONLINE: u64 = CoreRequest::Online as u64;
+    match invoke([u64::from(CORE_REQUEST), 0, 0, 0, 0, 0, 0, 0]) {
+        [0, OFFLINE, context, _] => Some(Request::Offline(context as usize)),
+        [0, ONLINE, context, _] => Some(Request::Online(context as usize)),
+        _ => None,
+    }
+}
+
+/// Why a context does not go off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reluctance {
+    /// Not now.
+    Busy,
+    /// Not at all.
+    Refused,
+}
+
+/// Answers an offline request that is not obeyed: 0, or an error of [`crate::psci::error`].
+pub fn core_answer(context: usize, why: Reluctance) -> i64 {
+    let why = match why {
+        Reluctance::Busy => CORE_BUSY,
+        Reluctance::Refused => CORE_REFUSED,
+    };
+    let [answer, ..] = invoke([u64::from(CORE_ANSWER), context as u64, why, 0, 0, 0, 0, 0]);
+    answer as i64
+}
+
+/// Where a core is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// The domain with this index in the manifest.
+    Domain(u16),
+    /// The pool of idle cores.
+    Pool,
+    /// Nowhere: it is switched off.
+    Off,
+}
+
+/// Orders a core to go to another holder, in a domain that may: 0 once it is accepted, or an error of
+/// [`crate::psci::error`].
+pub fn core_order(core: u64, to: Receiver, deadline_ms: u64) -> i64 {
+    let to = match to {
+        Receiver::Domain(index) => u64::from(index),
+        Receiver::Pool => TO_POOL,
+        Receiver::Off => TO_OFF,
+    };
+    let [answer, ..] = invoke([u64::from(CORE_ORDER), core, to, deadline_ms, 0, 0, 0, 0]);
+    answer as i64
+}
+
+/// x0 to x3 of the answer; NOT_SUPPORTED where Corral is not. Most callers drop it: nothing can be done about a
+/// refusal, and what matters is asserted by the host.
+fn invoke(registers: [u64; 8]) -> [u64; 4] {
+    const ABSENT: [u64; 4] = [crate::psci::error::NOT_SUPPORTED as i64 as u64, 0, 0, 0];
+    if !is_present() {
+        return ABSENT;
+    }
+    call(Conduit::Hvc, registers).unwrap_or(ABSENT)
 }

@@ -1,12 +1,12 @@
 //! The CPU interface of the interrupt controller (GICv3, Arm IHI 0069), the same on every board.
 
 use crate::arch::{
-    icc_ctlr_el1, icc_eoir1_el1, icc_iar1_el1, icc_igrpen1_el1, icc_pmr_el1, icc_sgi1r_el1, icc_sre_el1,
-    wait_for_interrupt,
+    icc_ap1r0_el1, icc_ctlr_el1, icc_eoir1_el1, icc_iar1_el1, icc_igrpen1_el1, icc_pmr_el1, icc_rpr_el1, icc_sgi1r_el1,
+    icc_sre_el1, wait_for_interrupt,
 };
 use crate::timer::Timer;
-use crate::{Board, boot, gic, hypercall};
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::{Board, MAX_CONTEXTS, boot, contexts, gic, hypercall};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A priority in the middle.
 pub const PRIORITY: u8 = 0x80;
@@ -17,9 +17,31 @@ const SPECIAL: u32 = 1020;
 
 static TAKEN: [AtomicU32; PRIVATE] = [const { AtomicU32::new(0) }; PRIVATE];
 
+type Found = (&'static str, fn() -> u64, u64);
+
+/// What [`init_context`] looks at before it changes it, and the bits of it that software sets.
+const FOUND: [Found; 5] = [
+    ("icc_pmr_el1", icc_pmr_el1::read, u64::MAX),
+    ("icc_igrpen1_el1", icc_igrpen1_el1::read, u64::MAX),
+    ("icc_ctlr_el1", icc_ctlr_el1::read, 3),
+    ("icc_ap1r0_el1", icc_ap1r0_el1::read, u64::MAX),
+    ("idle icc_rpr_el1", || icc_rpr_el1::read() ^ 0xff, u64::MAX),
+];
+static WAS: [[AtomicU64; FOUND.len()]; MAX_CONTEXTS] =
+    [const { [const { AtomicU64::new(0) }; FOUND.len()] }; MAX_CONTEXTS];
+
+/// The CPU interface as a context found it when it was entered last: names and values, all 0 at reset.
+pub(crate) fn found(context: usize) -> impl Iterator<Item = (&'static str, u64)> {
+    FOUND.iter().zip(&WAS[context]).map(|(&(name, ..), value)| (name, value.load(Ordering::Relaxed)))
+}
+
 /// Sets up this context's CPU interface: all priorities pass, one write ends an interrupt.
 pub fn init_context() {
     icc_sre_el1::write(0x7);
+    if let Some(was) = WAS.get(contexts::current()) {
+        let found = FOUND.iter().map(|&(_, read, mask)| read() & mask);
+        was.iter().zip(found).for_each(|(was, value)| was.store(value, Ordering::Relaxed));
+    }
     icc_ctlr_el1::write(0);
     icc_pmr_el1::write(0xff);
     icc_igrpen1_el1::write(1);

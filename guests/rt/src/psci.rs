@@ -34,6 +34,13 @@ pub fn cpu_off() -> i64 {
     invoke(PSCI_CPU_OFF, [0; 3])
 }
 
+/// Waits for an interrupt, masked by PSTATE.I or not, as a CPU that its operating system has no work for does;
+/// returns at once if that is refused.
+pub fn suspend() -> i64 {
+    const STANDBY: u64 = 0;
+    invoke(PSCI_CPU_SUSPEND_64, [STANDBY, 0, 0])
+}
+
 /// Ends the domain; returns only if that is refused.
 pub fn system_off() -> i64 {
     invoke(PSCI_SYSTEM_OFF, [0; 3])

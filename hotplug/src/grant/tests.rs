@@ -1,5 +1,5 @@
 use super::*;
-use domains::ledger::{CoreState, LedgerWord};
+use domains::ledger::LedgerWord;
 
 fn core(index: usize) -> CoreId {
     CoreId::new(index).unwrap()
@@ -9,53 +9,41 @@ fn domain(index: usize) -> DomainId {
     DomainId::new(index).unwrap()
 }
 
-fn pool(words: &[LedgerWord]) -> Ledger<'_> {
+/// Four cores: 0 and 1 are idle, 2 is off, 3 is held off.
+fn machine(words: &[LedgerWord; 4]) -> Ledger<'_> {
     let ledger = Ledger(words);
-    for index in 0..words.len() {
-        ledger.wake(core(index)).unwrap();
+    for index in [0, 1, 3] {
+        ledger.wake(core(index), Heir::Pool).unwrap();
         ledger.came_up(core(index)).unwrap();
     }
+    ledger.claim(core(3), domain(9)).unwrap();
+    ledger.ask(core(3), domain(9), Heir::Off).unwrap();
+    ledger.begin_release(core(3), domain(9)).unwrap();
+    ledger.finish_release(core(3), domain(9)).unwrap();
     ledger
 }
 
 #[test]
-fn a_domain_gets_no_more_than_it_may() {
-    let words: Vec<_> = (0..4).map(|_| LedgerWord::new()).collect();
-    let (ledger, quota) = (pool(&words), Quota::new(2));
-    let first = claim(&ledger, &quota, domain(1), core(3)).unwrap();
-    assert_eq!(first, core(3));
-    claim(&ledger, &quota, domain(1), core(3)).unwrap();
-    assert_eq!(claim(&ledger, &quota, domain(1), core(3)), Err(NoCore::Quota));
-    assert_eq!(ledger.cores().filter(|(_, record)| record.state == CoreState::Idle).count(), 2);
+fn the_nearest_idle_core_is_claimed_then_any_then_one_that_is_off() {
+    let words = Default::default();
+    let (ledger, quota) = (machine(&words), Quota::new(1, 4, 4));
+    let claim = || claim(&ledger, &quota, domain(0), core(1), false);
+    let claimed = [claim(), claim(), claim(), claim()];
+    let [idle, off] = [Claimed::Idle, Claimed::Off].map(|claimed| move |index| Ok(claimed(core(index))));
+    assert_eq!(claimed, [idle(1), idle(0), off(2), Err(NoCore::Pool)]);
+    assert_eq!(quota.counts().owned, 3);
+    assert_eq!(ledger.read(core(2)).unwrap().state, CoreState::Waking(Heir::Domain(domain(0))));
+    assert_eq!(ledger.read(core(3)).unwrap().state, CoreState::Off { held: true });
 }
 
 #[test]
-fn an_empty_pool_takes_nothing_from_the_quota() {
-    let words = [LedgerWord::new()];
-    let (ledger, quota) = (pool(&words), Quota::new(2));
-    claim(&ledger, &quota, domain(0), core(0)).unwrap();
-    let other = Quota::new(2);
-    assert_eq!(claim(&ledger, &other, domain(1), core(0)), Err(NoCore::Pool));
-    assert_eq!(other.owned(), 0);
-}
-
-#[test]
-fn what_is_given_back_can_be_claimed_again() {
-    let words = [LedgerWord::new()];
-    let (ledger, quota) = (pool(&words), Quota::new(1));
-    for round in 0..3 {
-        assert_eq!(claim(&ledger, &quota, domain(round), core(0)), Ok(core(0)));
-        release(&ledger, &quota, domain(round), core(0));
-        assert_eq!(quota.owned(), 0);
-    }
-}
-
-#[test]
-fn nobody_gives_back_what_another_owns() {
-    let words = [LedgerWord::new()];
-    let (ledger, quota, other) = (pool(&words), Quota::new(1), Quota::new(1));
-    claim(&ledger, &quota, domain(0), core(0)).unwrap();
-    release(&ledger, &other, domain(1), core(0));
-    assert_eq!(ledger.read(core(0)).unwrap().state, CoreState::Owned(domain(0)));
-    assert_eq!((quota.owned(), other.owned()), (1, 0));
+fn a_domain_gets_no_more_than_it_may_have() {
+    let words = Default::default();
+    let (ledger, quota) = (machine(&words), Quota::new(1, 1, 2));
+    let claim = |beyond| claim(&ledger, &quota, domain(0), core(0), beyond);
+    assert_eq!(claim(false), Ok(Claimed::Idle(core(0))));
+    assert_eq!(claim(false), Err(NoCore::Quota));
+    assert_eq!(claim(true), Ok(Claimed::Idle(core(1))));
+    assert_eq!(claim(true), Err(NoCore::Quota));
+    assert_eq!(ledger.read(core(2)).unwrap().state, CoreState::Off { held: false });
 }

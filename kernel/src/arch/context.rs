@@ -6,13 +6,17 @@
 
 use super::core_local::CoreLocal;
 use super::gic;
+use super::stage2;
 use super::sysreg::{isb, read, write};
+use super::timer;
 use crate::domain::{Domain, Port};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use domains::psci::CpuPower;
+use domains::stolen::StolenTime;
 use domains::vgic::ListRegisters;
+use hotplug::placement::Seat;
 use smp::core_id::CoreId;
 use smp::run_queue::ContextId;
 
@@ -56,6 +60,7 @@ macro_rules! system_registers {
         impl SystemRegisters {
             fn save(&mut self) { $(self.$field = read!($name);)* }
             fn load(&self) { $(write!($name, self.$field);)* }
+            fn clear() { $(write!($name, 0);)* }
         }
     };
 }
@@ -138,8 +143,14 @@ pub struct Context {
     pub domain: &'static Domain,
     /// Guest PSCI power state.
     pub power: CpuPower,
-    /// Core + 1 whose run queue holds the context; 0: none.
-    core: AtomicU32,
+    /// The core whose run queue holds the context.
+    pub seat: Seat,
+    /// Core + 1 that is to hold it; 0: none.
+    wanted: AtomicU32,
+    /// Since when others run in its stead, in ticks; 0: it runs, or waits for an interrupt. Only its core's.
+    stolen_since: AtomicU64,
+    /// What the guest is told of that.
+    pub stolen: &'static StolenTime,
 }
 
 // SAFETY: `state` is touched by one core at a time (module documentation); all else is atomic or
@@ -148,7 +159,7 @@ unsafe impl Sync for Context {}
 
 impl Context {
     /// A context that is off.
-    pub fn new(id: ContextId, index: u16, domain: &'static Domain) -> Self {
+    pub fn new(id: ContextId, index: u16, domain: &'static Domain, stolen: &'static StolenTime) -> Self {
         Self {
             state: UnsafeCell::new(State {
                 registers: Registers::default(),
@@ -160,19 +171,41 @@ impl Context {
             index,
             domain,
             power: CpuPower::new(),
-            core: AtomicU32::new(0),
+            seat: Seat::new(),
+            wanted: AtomicU32::new(0),
+            stolen_since: AtomicU64::new(0),
+            stolen,
         }
     }
 
-    /// The core that holds the context.
-    pub fn core(&self) -> Option<CoreId> {
-        CoreId::new((self.core.load(Ordering::Acquire) as usize).checked_sub(1)?)
+    /// Wants the context for `core`. False: another one wants it already.
+    pub fn want(&self, core: CoreId) -> bool {
+        let word = core.index().wrapping_add(1) as u32;
+        self.wanted.compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Puts the context into the hands of `core`, or of none.
-    pub fn set_core(&self, core: Option<CoreId>) {
-        let word = core.map_or(0, |core| core.index().wrapping_add(1));
-        self.core.store(word as u32, Ordering::Release);
+    /// The core that wants it, once.
+    pub fn take_wanted(&self) -> Option<CoreId> {
+        if self.wanted.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        CoreId::new((self.wanted.swap(0, Ordering::AcqRel) as usize).checked_sub(1)?)
+    }
+
+    /// It could run from now on, and does not.
+    pub fn count_stolen_from_now(&self) {
+        if self.stolen_since.load(Ordering::Relaxed) == 0 {
+            self.stolen_since.store(timer::now(), Ordering::Relaxed);
+        }
+    }
+
+    fn count_stolen_until_now(&self) {
+        let since = self.stolen_since.swap(0, Ordering::Relaxed);
+        if since != 0 {
+            let ticks = u128::from(timer::now().saturating_sub(since));
+            let nanoseconds = ticks.wrapping_mul(1_000_000_000).checked_div(u128::from(timer::frequency()));
+            self.stolen.add(nanoseconds.unwrap_or(0) as u64);
+        }
     }
 
     fn state(&self) -> *mut State {
@@ -208,6 +241,12 @@ impl Context {
     /// Loads the context into this core: everything that a guest can see of a core is written.
     pub fn load(&self, core: &CoreLocal) {
         self.domain.stage2.enter();
+        let number = u32::from(self.id.0).wrapping_add(1);
+        if core.ran_last.load(Ordering::Relaxed) != number {
+            core.ran_last.store(number, Ordering::Relaxed);
+            stage2::forget_last();
+        }
+        self.count_stolen_until_now();
         write!("vpidr_el2", read!("midr_el1"));
         write!("vmpidr_el2", 1 << 31 | domains::psci::affinity_of(usize::from(self.index)));
         {
@@ -223,18 +262,21 @@ impl Context {
         isb();
     }
 
-    /// Takes the context out of this core and leaves nothing of it behind.
+    /// Takes the context out of this core. Its timers are off then; what else it leaves in registers, the next context's
+    /// [`load`](Self::load) overwrites, or [`clean`] clears when there is none.
     pub fn unload(&self, core: &CoreLocal) {
         // SAFETY: ownership (module documentation): `core` holds the context and runs this.
         let state = unsafe { &mut *self.state() };
         state.system.save();
         // SAFETY: as in `load`.
         unsafe { save_floating_point(&raw mut state.floating_point) }
+        write!("cntv_ctl_el0", 0);
+        write!("cntp_ctl_el0", 0);
         let ended = gic::read_list(&mut state.list);
-        clean_core();
+        isb();
         let (index, port) = (usize::from(self.index), &mut self.port(core));
         let active = self.domain.vgic.suspend(index, &mut state.list, ended, &mut gic::Physical, port);
-        gic::clean(core, active);
+        gic::deactivate_private(core, active);
     }
 
     fn port<'a>(&self, core: &'a CoreLocal) -> Port<'a> {
@@ -278,10 +320,19 @@ impl Context {
     }
 }
 
-/// Leaves a core with no guest state: every register that a guest could have set is cleared.
-pub fn clean_core() {
-    SystemRegisters { sctlr: SCTLR_RESET, ..SystemRegisters::default() }.load();
+/// Leaves nothing of any guest in this core: the one checklist. Registers that a guest cannot write without a trap (debug,
+/// performance monitors, SVE) are not on it.
+pub fn clean(core: &CoreLocal) {
+    // EL1 and EL0 registers, timers, the virtual CPU interface's priorities.
+    SystemRegisters::clear();
+    write!("sctlr_el1", SCTLR_RESET);
+    write!("vmpidr_el2", 0);
     // SAFETY: as in `Context::load`.
     unsafe { load_floating_point(&FloatingPoint::ZERO) }
     isb();
+    // List registers, and what is pending of the timers, which are off by now.
+    gic::clean(core);
+    // Translations, and the way to new ones.
+    stage2::leave();
+    core.ran_last.store(0, Ordering::Relaxed);
 }

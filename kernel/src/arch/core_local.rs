@@ -8,9 +8,11 @@ use super::context::Context;
 use super::mmu::PAGE;
 use super::sysreg::{read, write};
 use crate::platform::arena::Arena;
+use crate::power::Power;
+use crate::transfer::Errand;
 use core::ptr::null;
 use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 use smp::core_id::{CoreId, Mpidr};
 use smp::mailbox::Mailbox;
 use smp::run_queue::{RunQueue, Slot};
@@ -49,6 +51,20 @@ pub struct CoreLocal {
     pub queue: RunQueue,
     /// Traps are set for a core that several contexts share (own).
     pub shared: AtomicBool,
+    /// When the running context's time slice ends; 0: it has none (own).
+    pub slice_end: AtomicU64,
+    /// The running context's equals are to run next (own).
+    pub turn_over: AtomicBool,
+    /// The context that ran here last, plus one (own).
+    pub ran_last: AtomicU32,
+    /// When EL2's timer is due for something other than contexts; 0: never (own).
+    pub alarm: AtomicU64,
+    /// EL2's timer is on (own).
+    pub timer_on: AtomicBool,
+    /// What was ordered for this core.
+    pub errand: Errand,
+    /// Idle times, and how it goes off and wakes.
+    pub power: Power,
     /// The context whose state is in the core's registers (own).
     current: AtomicPtr<Context>,
     /// Slot of `current` in `queue` (own).
@@ -71,6 +87,13 @@ impl CoreLocal {
             mailbox: Mailbox::new(),
             queue: RunQueue::new(),
             shared: AtomicBool::new(false),
+            slice_end: AtomicU64::new(0),
+            turn_over: AtomicBool::new(false),
+            ran_last: AtomicU32::new(0),
+            alarm: AtomicU64::new(0),
+            timer_on: AtomicBool::new(false),
+            errand: Errand::default(),
+            power: Power::new(),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
             slot: AtomicU64::new(0),
         };
@@ -124,6 +147,16 @@ impl CoreLocal {
         // SAFETY: only `set_current` stores here, from a `&'static Context`.
         let context = unsafe { self.current.load(Relaxed).as_ref() }?;
         Some((Slot::new(self.slot.load(Relaxed) as usize)?, context))
+    }
+
+    /// Forgets what it did before it went off, which it did idle; by itself, when it wakes.
+    pub fn begin_anew(&self) {
+        self.shared.store(false, Relaxed);
+        self.slice_end.store(0, Relaxed);
+        self.ran_last.store(0, Relaxed);
+        self.alarm.store(0, Relaxed);
+        self.timer_on.store(false, Relaxed);
+        self.set_current(None);
     }
 
     /// Notes which context's state is loaded.

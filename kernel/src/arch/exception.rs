@@ -91,6 +91,11 @@ impl Syndrome {
         self.field(7, 1) == 1
     }
 
+    /// What is there may not be used that way: a permission fault at stage 2.
+    pub const fn is_permission_fault(self) -> bool {
+        self.field(2, 4) == 3
+    }
+
     /// HPFAR_EL2 holds the address: a translation fault at stage 2.
     pub const fn is_translation_fault(self) -> bool {
         self.field(2, 4) == 1
@@ -110,6 +115,11 @@ impl Syndrome {
     /// The register that a trapped MSR or MRS moved.
     pub const fn system_transfer_register(self) -> u8 {
         self.field(5, 5) as u8
+    }
+
+    /// The trapped wait was a WFE.
+    pub const fn is_wait_for_event(self) -> bool {
+        self.field(0, 1) == 1
     }
 
     /// The trapped instruction was an MRS.
@@ -196,7 +206,7 @@ pub fn set_traps(share: WaitTrap) {
     // VM SWIO FMO IMO AMO FB BSU=inner; TWI TID3 TSC TIDCP TACR TSW; RW. API/APK clear: pointer
     // authentication traps, and is not shown.
     const BASE: u64 = bits(&[0, 1, 3, 4, 5, 9, 10, 18, 19, 20, 21, 22, 31]);
-    write!("hcr_el2", BASE | if share == WaitTrap::On { 1 << 13 } else { 0 });
+    write!("hcr_el2", BASE | if share == WaitTrap::On { bits(&[13, 14]) } else { 0 });
     // RES1, TAM, TTA, TSM, TZ: SVE, SME, trace and activity monitors trap; FP and SIMD do not.
     write!("cptr_el2", 0x33ff | bits(&[20, 30]));
     // Debug and PMU registers trap; all counters stay EL2's.
@@ -209,11 +219,11 @@ pub fn set_traps(share: WaitTrap) {
     isb();
 }
 
-/// Whether a guest's WFI traps: only where another context could use the core meanwhile.
+/// Whether a guest's WFI and WFE trap: only where another context could use the core meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitTrap {
-    /// WFI waits in hardware.
+    /// They wait in hardware.
     Off,
-    /// WFI traps.
+    /// They trap.
     On,
 }

@@ -152,6 +152,16 @@ pub fn start_core(gic: &Gic, core: &CoreLocal) -> Result<(), GicError> {
     Ok(())
 }
 
+/// Nothing is to reach this core any more, which is about to go off (IHI 0069, 11.1).
+pub fn stop_core(core: &CoreLocal) {
+    write!("icc_igrpen1_el1", 0);
+    isb();
+    let redistributor = Registers::new(core.redistributor.load(Relaxed));
+    redistributor.write32(gicr::WAKER, redistributor.read32(gicr::WAKER) | 2);
+    // If its children do not go to sleep, the firmware will say so.
+    let _ = poll(|| redistributor.read32(gicr::WAKER) & 4 != 0);
+}
+
 fn guest_timers(gic: &Gic) -> u32 {
     1 << gic.timers.virtual_ | 1 << gic.timers.physical
 }
@@ -250,19 +260,25 @@ pub fn activate(core: &CoreLocal, private: u32) {
     }
 }
 
-/// Leaves nothing of a guest in this core's interrupt state: list registers, active priorities,
-/// the private interrupts in `active` and what is pending of its timers, which are off by now.
-pub fn clean(core: &CoreLocal, active: u32) {
+/// Makes private interrupts (bits by INTID) inactive on this core.
+pub fn deactivate_private(core: &CoreLocal, private: u32) {
+    if private != 0 {
+        Registers::new(core.redistributor.load(Relaxed)).write32(gicr::ICACTIVER0, private);
+    }
+}
+
+/// Leaves nothing of a guest in this core's interrupt state: list registers, and what is pending or active of the timers,
+/// which are off by now.
+pub fn clean(core: &CoreLocal) {
     write!("ich_hcr_el2", 0);
     for n in 0..((read!("ich_vtr_el2") & 0x1f).wrapping_add(1) as usize) {
         write_list_register(n, 0);
     }
     isb();
     let redistributor = Registers::new(core.redistributor.load(Relaxed));
-    if active != 0 {
-        redistributor.write32(gicr::ICACTIVER0, active);
-    }
-    redistributor.write32(gicr::ICPENDR0, guest_timers(&crate::boot::machine().gic));
+    let timers = guest_timers(&crate::boot::machine().gic);
+    redistributor.write32(gicr::ICACTIVER0, timers);
+    redistributor.write32(gicr::ICPENDR0, timers);
 }
 
 /// The physical side of forwarded interrupts.

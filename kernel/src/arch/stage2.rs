@@ -5,7 +5,11 @@
 
 use super::mmu::{ADDRESS, BLOCK, Table};
 use super::sysreg::{dsb, isb, read, write};
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
+
+// Page descriptor: as a block, but read only and not executable.
+const DATA_PAGE: u64 = 3 | 0xf << 2 | 1 << 6 | 3 << 8 | 1 << 10 | 1 << 54;
 
 /// A domain's stage 2 translation.
 pub struct Stage2 {
@@ -48,15 +52,26 @@ impl Stage2 {
         for block in 0..length >> BLOCK.trailing_zeros() {
             let offset = block.wrapping_mul(BLOCK);
             let at = ipa.wrapping_add(offset);
-            let entry = self.root.entry(at, 1);
-            if entry.load(Relaxed) == 0 {
-                entry.store(take_table().ok_or(MapError::NoMemory)?.address() | 3, Relaxed);
-            }
-            // SAFETY: level 1 entries of this table are only written above, with the address of a
-            // `Table` that lives as long as the kernel.
-            let level2 = unsafe { &*((entry.load(Relaxed) & ADDRESS) as *const Table) };
+            let level2 = next_level(self.root.entry(at, 1), &mut take_table)?;
             level2.entry(at, 2).store(physical.wrapping_add(offset) | RAM_BLOCK, Relaxed);
         }
+        dsb();
+        Ok(())
+    }
+
+    /// Maps the page at `ipa` to `physical`, for reading only.
+    ///
+    /// # Errors
+    /// See [`MapError`].
+    pub fn map_data_page(
+        &self,
+        ipa: u64,
+        physical: u64,
+        mut take_table: impl FnMut() -> Option<&'static Table>,
+    ) -> Result<(), MapError> {
+        let level2 = next_level(self.root.entry(ipa, 1), &mut take_table)?;
+        let level3 = next_level(level2.entry(ipa, 2), &mut take_table)?;
+        level3.entry(ipa, 3).store(physical | DATA_PAGE, Relaxed);
         dsb();
         Ok(())
     }
@@ -76,6 +91,34 @@ impl Stage2 {
         dsb();
         isb();
     }
+}
+
+/// The table that an entry leads to, made if there is none yet.
+fn next_level(
+    entry: &AtomicU64,
+    take_table: &mut impl FnMut() -> Option<&'static Table>,
+) -> Result<&'static Table, MapError> {
+    if entry.load(Relaxed) == 0 {
+        entry.store(take_table().ok_or(MapError::NoMemory)?.address() | 3, Relaxed);
+    }
+    // SAFETY: entries of these tables that lead to others are only written above, with the address of a `Table` that
+    // lives as long as the kernel; RAM and single pages do not share a block.
+    Ok(unsafe { &*((entry.load(Relaxed) & ADDRESS) as *const Table) })
+}
+
+/// Another context than the last one runs on this core: what that left in the TLB was its own, as a guest need not
+/// tell its CPUs' translations apart (Arm ARM D8.15.1). The translation is entered.
+pub fn forget_last() {
+    // SAFETY: only guest translations and instructions are dropped.
+    unsafe { core::arch::asm!("tlbi vmalls12e1", "ic iallu", "dsb nsh", options(nostack)) }
+    isb();
+}
+
+/// Leaves nothing in this core's TLB of the translation that was entered last, and translates by none.
+pub fn leave() {
+    forget_last();
+    write!("vttbr_el2", 0);
+    isb();
 }
 
 /// VTCR_EL2 for these tables: RES1, PS, 4 KiB, inner shareable, write-back walks, level 1, T0SZ 25.

@@ -39,3 +39,9 @@ pub fn wait_for_interrupt() {
     dsb();
     aarch64_cpu::asm::wfi();
 }
+
+/// Lets whoever this core waits for have the processor, where several cores share one.
+pub fn yield_now() {
+    // SAFETY: a hint.
+    unsafe { core::arch::asm!("yield", options(nomem, nostack)) }
+}

@@ -2,8 +2,8 @@
 
 use super::{Guest, Next};
 use crate::arch::exception::{intermediate_address, undefined_instruction};
-use crate::console;
 use crate::domain::Port;
+use crate::{console, transfer};
 use domains::mmio::{Access, AccessKind, AccessSize};
 use domains::protocol::Rule;
 use domains::vgic::Outcome;
@@ -16,12 +16,14 @@ const REDISTRIBUTORS: u64 = 0x080a_0000;
 const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
 const CONSOLE: u64 = 0x0900_0000;
 const CONSOLE_BYTES: u64 = 0x1000;
+const CONTROL: u64 = 0x0904_0000;
 
 #[derive(Clone, Copy)]
 enum Device {
     Distributor,
     Redistributors,
     Console,
+    Control,
 }
 
 /// The guest fetched an instruction from where it may not.
@@ -41,6 +43,9 @@ pub fn fetch(guest: &mut Guest<'_>) -> Next {
 /// The guest loaded or stored where nothing is mapped.
 pub fn data(guest: &mut Guest<'_>) -> Next {
     let syndrome = guest.syndrome;
+    if syndrome.is_permission_fault() && syndrome.is_write() {
+        return guest.fault(Rule::Write);
+    }
     if !syndrome.is_translation_fault() {
         return guest.fault(Rule::ExternalAbort);
     }
@@ -89,6 +94,7 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
     let frames = (guest.domain().contexts().len() as u64).wrapping_mul(REDISTRIBUTOR_BYTES);
     let windows = [
         (Device::Console, CONSOLE, CONSOLE_BYTES),
+        (Device::Control, CONTROL, CONSOLE_BYTES),
         (Device::Distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
         (Device::Redistributors, REDISTRIBUTORS, frames),
     ];
@@ -126,6 +132,23 @@ fn access(guest: &mut Guest<'_>, device: Device, access: &Access) -> Outcome {
                 domain.update_console_line(guest.core, &console);
                 drop(console);
                 guest.context.refresh_interrupts(guest.core);
+            }
+            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
+        }
+        Device::Control => {
+            guest.count(ExitReason::ConsoleMmio);
+            let (read, said) = {
+                let mut control = domain.control.lock();
+                let before = control.line();
+                let done = control.access(access);
+                if control.line() != before {
+                    domain.update_control_line(guest.core, &control);
+                }
+                done
+            };
+            guest.context.refresh_interrupts(guest.core);
+            if let Some(said) = said {
+                transfer::said(guest.core, domain, said);
             }
             read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
         }

@@ -2,9 +2,12 @@
 
 use super::{Guest, Next};
 use crate::trace::{self, About};
-use crate::{console, domain, schedule};
+use crate::{console, domain, operate, schedule, transfer};
+use core::sync::atomic::Ordering::Relaxed;
+use domains::control::{Answer, Request, Said, Wish};
 use domains::protocol::{EndKind, REPORT_MODULE, ReportKey, hypercall};
-use domains::psci::{self, Call, Entry, PsciError, SUCCESS};
+use domains::psci::{self, AffinityState, Call, Entry, PsciError, SUCCESS};
+use domains::stolen;
 use log::info;
 use smp::trace::{Event, ExitReason};
 
@@ -76,6 +79,35 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             domain.vgic.enable_private(usize::from(guest.context.index), u32::from(interrupt), priority);
             guest.context.list_interrupts();
         }
+        Call::Cores => {
+            let counts = domain.quota.counts();
+            let on = domain.contexts().iter().filter(|context| context.power.affinity_info() == AffinityState::On);
+            guest.registers.set(1, u64::from(counts.owned));
+            guest.registers.set(2, u64::from(counts.granted));
+            guest.registers.set(3, on.count() as u64);
+        }
+        Call::CoreRequest => {
+            let request = domain.control.lock().take();
+            guest.registers.set(1, request.map_or(0, |request| request.wish as u64));
+            guest.registers.set(2, request.map_or(0, |request| u64::from(request.context)));
+        }
+        Call::CoreAnswer { context, refused } => {
+            let known = usize::try_from(context).is_ok_and(|index| index < domain.contexts().len());
+            let context = u16::try_from(context).ok().filter(|_| known).ok_or(PsciError::InvalidParameters)?;
+            let answer = if refused { Answer::Refused } else { Answer::Busy };
+            transfer::said(guest.core, domain, Said::Answer(answer, Request { wish: Wish::Offline, context }));
+        }
+        Call::CoreOrder { core, target, deadline_ms } => {
+            if !domain.spec.manages_cores {
+                return Err(PsciError::Denied);
+            }
+            operate::managed(guest.core, core, target, deadline_ms)?;
+        }
+        Call::PvTimeStructure => {
+            let address = stolen::address(guest.context.index).filter(|_| domain.has_board());
+            guest.registers.set(0, address.ok_or(PsciError::NotSupported)?);
+            return Ok(Next::Continue);
+        }
     }
     guest.registers.set(0, SUCCESS);
     Ok(Next::Continue)
@@ -96,8 +128,9 @@ fn cpu_on(guest: &Guest<'_>, target: u64, entry: Entry) -> Result<(), PsciError>
     }
     let ticket = context.power.request_on()?;
     domain.life.join().map_err(|_| PsciError::Denied)?;
-    let placed = domain::place(guest.core, context, guest.core.id, || ticket.publish(entry));
+    let placed = domain::place(guest.core, context, || ticket.publish(entry));
     if placed.is_err() {
+        domain.denied.fetch_add(1, Relaxed);
         // The caller is a member itself, so this is never the last to leave.
         let _ = domain.life.leave();
         return Err(PsciError::Denied);

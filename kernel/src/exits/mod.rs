@@ -14,7 +14,7 @@ use crate::arch::gic;
 use crate::boot::machine;
 use crate::domain::{self, Domain};
 use crate::trace::{self, About};
-use crate::{console, fail, schedule};
+use crate::{console, fail, operate, schedule};
 use domains::protocol::{EndKind, FaultReport, Rule, Tag};
 use log::warn;
 use smp::trace::{Event, ExitReason};
@@ -113,7 +113,11 @@ pub fn synchronous(core: &'static CoreLocal, registers: &mut Registers, syndrome
         class::WAIT => {
             guest.count(ExitReason::Wfx);
             guest.registers.skip();
-            schedule::wait(core);
+            if syndrome.is_wait_for_event() {
+                schedule::give_way(core)
+            } else {
+                schedule::wait(core)
+            }
             Next::Schedule
         }
         class::FIRST_FEATURE..=class::LAST_FEATURE
@@ -147,31 +151,39 @@ pub fn interrupt(core: &'static CoreLocal) -> *const Registers {
 pub fn take_interrupts(core: &'static CoreLocal) {
     let gic = &machine().gic;
     while let Some(intid) = gic::acknowledge() {
-        let reason = if intid == gic.timers.virtual_ || intid == gic.timers.physical {
+        let reason = if intid == gic::DOORBELL {
+            gic::end(intid);
+            ExitReason::Kick // the mailbox is read by `resume`
+        } else if intid == gic.timers.virtual_ || intid == gic.timers.physical {
             guest_timer(core, intid);
             ExitReason::Timer
         } else {
             gic::end(intid);
-            if intid == gic::DOORBELL {
-                ExitReason::Kick // the mailbox is read by `resume`
-            } else if intid == gic.maintenance {
-                if let Some((_, context)) = core.current() {
-                    context.refresh_interrupts(core);
-                }
-                ExitReason::Maintenance
-            } else if intid == gic.timers.hypervisor {
-                schedule::timer_fired(core);
-                ExitReason::Timer
-            } else {
-                if intid == machine().uart_interrupt {
-                    receive(core);
-                }
-                ExitReason::Device
-            }
+            own_interrupt(core, intid)
         };
         if let Some((_, context)) = core.current() {
             trace::count(core, context, reason);
         }
+    }
+}
+
+/// An interrupt that is EL2's own, and rare.
+#[inline(never)]
+fn own_interrupt(core: &'static CoreLocal, intid: u32) -> ExitReason {
+    let gic = &machine().gic;
+    if intid == gic.maintenance {
+        if let Some((_, context)) = core.current() {
+            context.refresh_interrupts(core);
+        }
+        ExitReason::Maintenance
+    } else if intid == gic.timers.hypervisor {
+        schedule::timer_fired(core);
+        ExitReason::Timer
+    } else {
+        if intid == machine().uart_interrupt {
+            receive(core);
+        }
+        ExitReason::Device
     }
 }
 
@@ -199,9 +211,9 @@ fn board_timer(physical: u32) -> u32 {
 }
 
 /// Hands console input to the domains that it is meant for.
-fn receive(core: &CoreLocal) {
+fn receive(core: &'static CoreLocal) {
     console::receive(|tag, byte| {
-        let Tag::Domain(index) = tag else { return };
+        let Tag::Domain(index) = tag else { return operate::typed(core, byte) };
         let Some(domain) = domain::all().get(usize::from(index)) else { return };
         let mut console = domain.console.lock();
         if console.receive(byte).is_err() {

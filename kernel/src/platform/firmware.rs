@@ -15,6 +15,15 @@ pub fn core_on(conduit: Conduit, core: Mpidr, entry: u64, argument: u64) -> Resu
     }
 }
 
+/// Switches this core off; returns only why that was refused.
+pub fn core_off(conduit: Conduit) -> psci::error::Error {
+    let refused = match conduit {
+        Conduit::Smc => psci::cpu_off::<Smc>(),
+        Conduit::Hvc => psci::cpu_off::<Hvc>(),
+    };
+    refused.err().unwrap_or(psci::error::Error::InternalFailure)
+}
+
 /// Ends the machine; waits for ever where the firmware cannot.
 pub fn system_off(conduit: Conduit) -> ! {
     let _ = match conduit {

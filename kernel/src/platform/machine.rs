@@ -74,6 +74,8 @@ pub struct Machine {
     pub archive: Range<u64>,
     /// The device tree itself.
     pub tree: Range<u64>,
+    /// From how many microseconds on the deepest idle state is worth entering, if the tree has idle states.
+    pub break_even_us: Option<u32>,
 }
 
 /// What a device tree lacks.
@@ -122,6 +124,7 @@ impl Machine {
             conduit,
             archive,
             tree: address..address.wrapping_add(tree.total_size() as u64),
+            break_even_us: parts.break_even_us,
         })
     }
 }
@@ -147,12 +150,17 @@ struct Parts {
     timers: Option<Timers>,
     conduit: Option<Conduit>,
     archive: Option<Range<u64>>,
+    break_even_us: Option<u32>,
 }
 
 impl Parts {
     fn take(&mut self, node: FdtNode<'_, '_>) {
         match node.name.split('@').next().unwrap_or_default() {
-            "cpus" => self.cores = node.children().filter_map(core_affinity).take(MAX_CORES).collect(),
+            "cpus" => {
+                self.cores = node.children().filter_map(core_affinity).take(MAX_CORES).collect();
+                let states = node.children().filter(|child| child.name == "idle-states");
+                self.break_even_us = states.flat_map(|states| states.children().filter_map(min_residency)).max();
+            }
             "memory" => self.ram = regions(node).next(),
             "chosen" => self.archive = archive(node),
             // Looking for a property costs most of the time here: once for each node.
@@ -194,6 +202,11 @@ fn number(bytes: &[u8]) -> Option<u64> {
 fn core_affinity(node: FdtNode<'_, '_>) -> Option<Mpidr> {
     node.name.starts_with("cpu@").then_some(())?;
     Some(Mpidr::from_raw(number(node.property("reg")?.value)?))
+}
+
+/// An idle state's break-even (devicetree binding `idle-states.yaml`).
+fn min_residency(state: FdtNode<'_, '_>) -> Option<u32> {
+    Some(number(state.property("min-residency-us")?.value)? as u32)
 }
 
 fn regions<'a>(node: FdtNode<'_, 'a>) -> impl Iterator<Item = Region> + 'a {

@@ -1,16 +1,106 @@
-//! The folder of a run: its logs, and the file that is the machine's memory.
+//! The folder of a run: its logs, the file that is the machine's memory, and how other commands find it.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+
+use crate::ctl::socket;
+use crate::failure::{Code, Failure};
 
 /// Runs that are kept; older ones are removed.
 const KEPT: usize = 40;
 
 const RAM: &str = "ram";
+
+const ABOUT: &str = "session.json";
+
+/// What other commands have to know of a run that they look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The machine in a few words.
+    pub machine: String,
+    /// The domains' names, in the order of their indices.
+    pub domains: Vec<String>,
+}
+
+/// A run whose machine is there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRun {
+    /// The name of its folder.
+    pub name: String,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+impl LiveRun {
+    /// The one that is meant: by the name of its folder or of its scenario, or the only one there is.
+    pub fn find(runs: &Path, name: Option<&str>) -> Result<Self, Failure> {
+        let all = Self::all(runs);
+        let scenario = |run: &Self| run.name.rsplit_once('-').map(|(scenario, _)| scenario.to_owned());
+        let exact = all.iter().find(|run| Some(run.name.as_str()) == name);
+        let meant: Vec<&Self> = match (name, exact) {
+            (Some(_), Some(run)) => vec![run],
+            (Some(name), None) => all.iter().filter(|run| scenario(run).as_deref() == Some(name)).collect(),
+            (None, _) => all.iter().collect(),
+        };
+        let names =
+            |runs: &mut dyn Iterator<Item = &Self>| runs.map(|run| run.name.as_str()).collect::<Vec<_>>().join(", ");
+        match (meant.as_slice(), name) {
+            ([run], _) => Ok((*run).clone()),
+            ([], None) => {
+                Err(Failure::new(Code::Setup, "no machine is running").remedy("start one with `cargo corral run`"))
+            }
+            ([], Some(name)) => {
+                let failure = Failure::new(Code::Setup, format!("no run {name} is there"));
+                Err(match all.len() {
+                    0 => failure.why("no machine is running").remedy("start one with `cargo corral run`"),
+                    _ => failure.remedy(format!("give one of: {}", names(&mut all.iter()))),
+                })
+            }
+            (several, _) => Err(Failure::new(Code::Usage, "several machines are running")
+                .remedy(format!("choose by --run: {}", names(&mut several.iter().copied())))),
+        }
+    }
+
+    /// All of them, by name.
+    fn all(runs: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(runs).into_iter().flatten().flatten();
+        let live = entries
+            .filter(|entry| is_live(&entry.path()))
+            .filter_map(|entry| Some(Self { name: entry.file_name().to_str()?.to_owned(), path: entry.path() }));
+        let mut live: Vec<Self> = live.collect();
+        live.sort_by(|left, right| left.name.cmp(&right.name));
+        live
+    }
+
+    /// Whether it still is there.
+    pub fn is_live(&self) -> bool {
+        is_live(&self.path)
+    }
+
+    /// Its memory file, to be read.
+    pub fn ram(&self) -> Result<File, Failure> {
+        let path = self.path.join(RAM);
+        File::open(&path).map_err(|error| Failure::file("cannot open", &path, &error))
+    }
+
+    /// What is to be known of it.
+    pub fn about(&self) -> Result<About, Failure> {
+        let path = self.path.join(ABOUT);
+        let cannot = |why: String| Failure::new(Code::Failed, format!("cannot read {}", path.display())).why(why);
+        let text = fs::read_to_string(&path).map_err(|error| cannot(error.to_string()))?;
+        serde_json::from_str(&text).map_err(|error| cannot(error.to_string()))
+    }
+}
+
+/// Whether a run's command is alive: it has its memory file's lock.
+fn is_live(folder: &Path) -> bool {
+    // A shared lock: two who look at the same time must not see each other's.
+    File::open(folder.join(RAM)).is_ok_and(|file| file.try_lock_shared().is_err())
+}
 
 /// A new folder for one run.
 #[derive(Debug)]
@@ -52,6 +142,13 @@ impl RunFolder {
         Ok(path)
     }
 
+    /// Tells other commands of the run.
+    pub fn tell(&self, about: &About) -> Result<(), Failure> {
+        let text = serde_json::to_string(about)
+            .map_err(|error| Failure::new(Code::Failed, "cannot describe the run").why(error.to_string()))?;
+        self.write(ABOUT, text.as_bytes()).map(drop)
+    }
+
     /// Removes what only the machine needed.
     pub fn remove_inputs(&self, files: &[PathBuf]) {
         for file in files {
@@ -74,17 +171,23 @@ const IN_MEMORY: &str = "/dev/shm";
 /// in the folder. Its lock tells other commands that this one is alive, so it has the lock before
 /// it has its name.
 fn create_ram(folder: &Path, bytes: u64) -> io::Result<File> {
-    let in_memory = has_room(Path::new(IN_MEMORY), bytes).then(|| {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        Path::new(IN_MEMORY).join(format!("corral-{}-{name}", std::process::id()))
-    });
-    let unlocked = in_memory.clone().unwrap_or_else(|| folder.join("ram.new"));
-    let file = File::options().read(true).write(true).create_new(true).open(&unlocked)?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let in_memory = |number: u32| Path::new(IN_MEMORY).join(format!("corral-{}-{name}-{number}", std::process::id()));
+    let create = |path: &Path| File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
+    // A process that was killed may have had this one's id.
+    let mut created = (0..).map(in_memory).map(|path| (create(&path), path));
+    let free = |(file, _): &(io::Result<File>, PathBuf)| !matches!(file, Err(error) if error.kind() == ErrorKind::AlreadyExists);
+    let created = has_room(Path::new(IN_MEMORY), bytes).then(|| created.find(free)).flatten();
+    let unnamed = folder.join("ram.new");
+    let (file, in_memory) = match created {
+        Some((file, path)) => (file?, Some(path)),
+        None => (create(&unnamed)?, None),
+    };
     file.lock()?;
     file.set_len(bytes)?;
     match in_memory {
         Some(path) => symlink(path, folder.join(RAM))?,
-        None => fs::rename(&unlocked, folder.join(RAM))?,
+        None => fs::rename(&unnamed, folder.join(RAM))?,
     }
     Ok(file)
 }
@@ -114,7 +217,8 @@ fn numbered(runs: &Path, name: &str) -> io::Result<PathBuf> {
     loop {
         number += 1;
         let path = runs.join(format!("{prefix}{number}"));
-        match fs::create_dir(&path) {
+        // Who may write into it may give orders to the machine.
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(()) => return Ok(path),
@@ -134,6 +238,7 @@ fn tidy(runs: &Path) {
             Ok(false) => continue,
             Ok(true) => {
                 remove_ram(&ram);
+                let _ = fs::remove_file(socket::path(&entry.path()));
             }
             Err(_) => {}
         }

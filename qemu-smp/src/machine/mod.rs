@@ -9,12 +9,16 @@ mod tests;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use folder::RunFolder;
+pub use folder::{About, LiveRun, RunFolder};
 pub use process::{Ending, Process};
 
 use crate::cli::{Clock, MachineArgs, Thread};
 use crate::failure::Failure;
 use crate::scenario::{Machine, Variant};
+
+/// QEMU's arguments for a clock that counts instructions.
+pub const INSTRUCTION_CLOCK: [&str; 6] =
+    ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"];
 
 /// A machine with everything decided.
 #[derive(Clone, Debug)]
@@ -122,8 +126,7 @@ impl Configuration {
             arguments.extend([option.into(), value.into()]);
         }
         if self.clock == Clock::Instructions {
-            let fixed = ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"];
-            arguments.extend(fixed.map(OsString::from));
+            arguments.extend(INSTRUCTION_CLOCK.map(OsString::from));
         }
         arguments.extend(["-kernel".into(), kernel.into(), "-initrd".into(), archive.into()]);
         arguments

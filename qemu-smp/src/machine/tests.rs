@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::failure::Code;
 use crate::scenario::{Scenario, Source};
 
 fn machine() -> Machine {
@@ -75,4 +76,35 @@ fn memory_of_dead_commands_and_old_runs_are_removed() {
     let count = std::fs::read_dir(runs.path()).unwrap().count();
     assert!(count <= 42, "{count}");
     assert!(alive.ram_path().exists());
+}
+
+#[test]
+fn the_run_that_is_meant_is_found() {
+    let runs = tempfile::tempdir().unwrap();
+    let find = |name: Option<&str>| LiveRun::find(runs.path(), name).map(|run| run.name);
+    assert_eq!(find(None).unwrap_err().code, Code::Setup);
+    let first = RunFolder::create(runs.path(), "demo", 4096).unwrap();
+    assert_eq!(find(None), Ok("demo-1".to_owned()));
+    assert_eq!(find(Some("demo")), Ok("demo-1".to_owned()));
+    let other = RunFolder::create(runs.path(), "two-linux", 4096).unwrap();
+    let several = find(None).unwrap_err();
+    assert_eq!(several.code, Code::Usage);
+    assert!(several.to_string().contains("--run: demo-1, two-linux-1"), "{several}");
+    assert_eq!(find(Some("two-linux")), Ok("two-linux-1".to_owned()));
+    assert_eq!(find(Some("demo-1")), Ok("demo-1".to_owned()));
+    let unknown = find(Some("demo-2")).unwrap_err();
+    assert_eq!(unknown.code, Code::Setup);
+    assert!(unknown.to_string().contains("give one of: demo-1, two-linux-1"), "{unknown}");
+    // What a dead command left does not run.
+    std::fs::create_dir(runs.path().join("dead-1")).unwrap();
+    std::fs::write(runs.path().join("dead-1/ram"), "x").unwrap();
+    drop(first);
+    let run = LiveRun::find(runs.path(), None).unwrap();
+    assert_eq!(run.name, "two-linux-1");
+    let about = About { machine: "2 cores".to_owned(), domains: vec!["a".to_owned(), "b".to_owned()] };
+    other.tell(&about).unwrap();
+    assert_eq!(run.about(), Ok(about));
+    assert_eq!(run.ram().unwrap().metadata().unwrap().len(), 4096);
+    drop(other);
+    assert!(!run.is_live());
 }

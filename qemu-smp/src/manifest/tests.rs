@@ -1,4 +1,4 @@
-use domains::manifest::{Action, Board, CoreCounts, ImageFormat, Memory};
+use domains::manifest::{Action, Board, CoreCounts, GovernorSpec, ImageFormat, Memory, PowerSpec};
 use domains::protocol::{EndKind, ExpectedEnd};
 
 use super::*;
@@ -13,6 +13,15 @@ initramfs = \"debian:initramfs\"
 cmdline = \"console=ttyAMA0\"
 memory = \"256MiB\"
 cores = { min = 1, start = 2, max = 4 }
+";
+const POLICY: &str = "\
+[governor]
+period = \"50ms\"
+high = 0.9
+low = 0.25
+hold = 5
+[power]
+break-even = \"1500us\"
 ";
 
 /// A bundle in which every domain has its own image and no files are looked for.
@@ -39,8 +48,11 @@ fn error(parts: &[&str]) -> String {
 #[test]
 fn what_the_scenario_says_is_what_the_kernel_reads() {
     let more = "\
+takes-idle = true
 [[domain]]
 name = \"rt\"
+manages-cores = true
+cores = { deadline = \"3s\" }
 board = \"none\"
 image = \"x\"
 load-offset = 4096
@@ -52,7 +64,7 @@ on-reset = \"stop\"
 restarts-max = 7
 end = \"exit\"
 ";
-    let source = Source::of_text(&[MACHINE, LINUX, more].concat());
+    let source = Source::of_text(&[MACHINE, LINUX, more, POLICY].concat());
     let scenario = Scenario::parse(&source).unwrap();
     let mut bundle = bundle(&scenario, Format::Image);
     bundle.domains[1].format = Format::Raw;
@@ -74,6 +86,44 @@ end = \"exit\"
     assert_eq!((rt.priority, rt.restarts_max), (200, 7));
     assert_eq!((rt.on_fault, rt.on_reset), (Action::Restart, Action::Stop));
     assert_eq!(rt.end, ExpectedEnd::Kind(EndKind::Exit));
+    assert_eq!([linux.takes_idle, linux.manages_cores, rt.takes_idle, rt.manages_cores], [true, false, false, true]);
+    assert_eq!((linux.deadline_ms, rt.deadline_ms), (2000, 3000));
+    let governor = GovernorSpec { period_ms: 50, high_permille: 900, low_permille: 250, hold: 5 };
+    assert_eq!(manifest.governor, Some(governor));
+    assert_eq!(manifest.power, Some(PowerSpec { break_even_us: 1500 }));
+}
+
+#[test]
+fn policies_are_optional_and_have_defaults() {
+    let read = |more: &str| {
+        let blob = check(&[MACHINE, LINUX, more].concat()).unwrap();
+        let manifest = Manifest::parse(&blob).unwrap();
+        (manifest.governor, manifest.power)
+    };
+    assert_eq!(read(""), (None, None));
+    let defaults = GovernorSpec { period_ms: 100, high_permille: 800, low_permille: 300, hold: 3 };
+    assert_eq!(read("[governor]\n"), (Some(defaults), None));
+    assert_eq!(
+        read("[governor]\nhigh = 1\nlow = 0\n").0.map(|it| (it.high_permille, it.low_permille)),
+        Some((1000, 0))
+    );
+}
+
+#[test]
+fn bad_policies_are_refused_at_their_keys() {
+    for (more, expected) in [
+        ("[governor]\nperiod = \"2min\"\n", "12:10: governor: period-ms = 120000: not between 1 and 60000"),
+        ("[governor]\nhigh = 0.3\n", "11:1: governor: low-permille = 300: not between 0 and 299"),
+        ("[governor]\nhigh = 0.3\nlow = 0.5\n", "13:7: governor: low-permille = 500: not between 0 and 299"),
+        ("[governor]\nhold = 0\n", "12:8: governor: hold = 0: not between 1 and 1000"),
+        ("[power]\nbreak-even = \"0us\"\n", "12:14: power: break-even-us = 0: must not be 0"),
+    ] {
+        assert_eq!(error(&[MACHINE, LINUX, more]), format!("test.toml:{expected}"));
+    }
+    let late = LINUX.replace("max = 4", "max = 4, deadline = \"2h\"");
+    let found = error(&[MACHINE, &late]);
+    let expected = "domain linux: cores-deadline-ms = 7200000: not between 0 and 3600000";
+    assert_eq!(found, format!("test.toml:10:51: {expected}"));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use domains::ledger::CoreState;
+use domains::ledger::{CoreState, Heir};
 use plotters::prelude::*;
 
-use super::perfetto::label;
+use crate::trace::detail::kind;
 use crate::trace::{CoreMap, Span, owner};
 
 const WIDTH: u32 = 1000;
@@ -18,6 +18,10 @@ const AROUND: u32 = 150;
 const ROWS: u32 = 600;
 const THICKEST_ROW: u32 = 28;
 
+/// Pixels above the legend's first row, and of each row.
+const LEGEND_TOP: u32 = 48;
+const LEGEND_ROW: u32 = 24;
+
 /// Colours that the colour-blind can tell apart (Okabe and Ito).
 const OWNERS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -28,19 +32,23 @@ const OWNERS: [RGBColor; 7] = [
     RGBColor(240, 228, 66),
     RGBColor(120, 94, 60),
 ];
-const OFF: RGBColor = RGBColor(245, 245, 245);
-const WAKING: RGBColor = RGBColor(255, 240, 200);
-const IDLE: RGBColor = RGBColor(215, 215, 215);
+/// What does not run is dark, held off darkest.
+const OFF: RGBColor = RGBColor(95, 95, 105);
+const HELD: RGBColor = RGBColor(40, 40, 48);
+const WAKING: RGBColor = RGBColor(255, 225, 130);
+const IDLE: RGBColor = RGBColor(225, 225, 225);
 const FAILED: RGBColor = RGBColor(213, 50, 0);
 
 /// The picture, as SVG.
 pub fn render(map: &CoreMap, names: &[&str], title: &str) -> Result<String, String> {
     let cores = u32::try_from(map.cores.len()).unwrap_or(u32::MAX).max(1);
+    let legend = legend(map);
     let height = AROUND + ROWS.min(THICKEST_ROW.saturating_mul(cores));
+    let height = height.max(LEGEND_TOP + LEGEND_ROW * (legend.len() as u32 + 1));
     let mut picture = String::new();
     {
         let root = SVGBackend::with_string(&mut picture, (WIDTH, height)).into_drawing_area();
-        draw(&root, map, names, title).map_err(text)?;
+        draw(&root, map, &legend, names, title).map_err(text)?;
         root.present().map_err(text)?;
     }
     Ok(picture)
@@ -53,7 +61,7 @@ fn text(error: impl Display) -> String {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type DrawingResult<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
-fn draw<'a>(root: &Area<'a>, map: &CoreMap, names: &[&str], title: &str) -> DrawingResult<'a> {
+fn draw<'a>(root: &Area<'a>, map: &CoreMap, entries: &[CoreState], names: &[&str], title: &str) -> DrawingResult<'a> {
     root.fill(&WHITE)?;
     let (plot, legend) = root.split_horizontally(WIDTH - 170);
     let (unit, per_us) = if map.end_us() < 2e6 { ("ms", 1e-3) } else { ("s", 1e-6) };
@@ -84,23 +92,54 @@ fn draw<'a>(root: &Area<'a>, map: &CoreMap, names: &[&str], title: &str) -> Draw
             let corners = [(span.from_us * per_us, row - half), (span.to_us * per_us, row + half)];
             Rectangle::new(corners, colour(span.state).filled())
         }))?;
+        // On its way to another owner a core has a band of that one's colour.
+        chart.draw_series(spans.iter().filter_map(|span| {
+            let corners = [(span.from_us * per_us, row - half / 3.0), (span.to_us * per_us, row + half / 3.0)];
+            Some(Rectangle::new(corners, colour(heir(span.state)?).filled()))
+        }))?;
     }
-    draw_legend(&legend, map, names)
+    draw_legend(&legend, entries, names)
 }
 
-/// An entry for everything that occurs, by first occurrence in the palette's order.
-fn draw_legend<'a>(area: &Area<'a>, map: &CoreMap, names: &[&str]) -> DrawingResult<'a> {
-    let mut entries = BTreeMap::new();
-    let spans = map.cores.iter().flatten();
-    for Span { state, .. } in spans {
-        entries.insert(state.to_trace(), *state);
+/// The state in which a core that was asked for will be.
+fn heir(state: CoreState) -> Option<CoreState> {
+    let (CoreState::Asked(_, heir) | CoreState::Releasing(_, heir) | CoreState::Waking(heir)) = state else {
+        return None;
+    };
+    match (state, heir) {
+        (CoreState::Waking(_), Heir::Pool) => None,
+        (_, Heir::Pool) => Some(CoreState::Idle),
+        (_, Heir::Off) => Some(CoreState::Off { held: true }),
+        (_, Heir::Domain(domain)) => Some(CoreState::Owned(domain)),
     }
-    for (row, state) in entries.values().enumerate() {
-        let top = 48 + 24 * i32::try_from(row).unwrap_or(0);
+}
+
+/// The state with the pool for an heir.
+fn without_heir(state: CoreState) -> CoreState {
+    match state {
+        CoreState::Asked(owner, _) => CoreState::Asked(owner, Heir::Pool),
+        CoreState::Releasing(owner, _) => CoreState::Releasing(owner, Heir::Pool),
+        CoreState::Waking(_) => CoreState::Waking(Heir::Pool),
+        other => other,
+    }
+}
+
+/// Everything that occurs, in the order of the states.
+fn legend(map: &CoreMap) -> Vec<CoreState> {
+    let states = map.cores.iter().flatten().map(|Span { state, .. }| without_heir(*state));
+    states.map(|state| (state.to_trace(), state)).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+fn draw_legend<'a>(area: &Area<'a>, entries: &[CoreState], names: &[&str]) -> DrawingResult<'a> {
+    for (row, state) in entries.iter().enumerate() {
+        let top = i32::try_from(LEGEND_TOP + LEGEND_ROW * row as u32).unwrap_or(0);
         let square = [(0, top), (16, top + 16)];
         area.draw(&Rectangle::new(square, colour(*state).filled()))?;
+        if let Some(band) = heir(*state) {
+            area.draw(&Rectangle::new([(0, top + 6), (16, top + 10)], colour(band).filled()))?;
+        }
         area.draw(&Rectangle::new(square, BLACK.mix(0.4)))?;
-        let name = label(*state, names);
+        let name = kind(*state, names);
         area.draw(&Text::new(name, (24, top + 2), ("sans-serif", 14)))?;
     }
     Ok(())
@@ -109,10 +148,12 @@ fn draw_legend<'a>(area: &Area<'a>, map: &CoreMap, names: &[&str]) -> DrawingRes
 fn colour(state: CoreState) -> RGBAColor {
     match (state, owner(state)) {
         (CoreState::Owned(_), Some(index)) => solid(OWNERS[index % OWNERS.len()]),
-        (CoreState::Releasing(_), Some(index)) => OWNERS[index % OWNERS.len()].mix(0.45),
-        (CoreState::Waking, _) => solid(WAKING),
+        (CoreState::Asked(..), Some(index)) => OWNERS[index % OWNERS.len()].mix(0.65),
+        (CoreState::Releasing(..), Some(index)) => OWNERS[index % OWNERS.len()].mix(0.35),
+        (CoreState::Waking(_), _) => solid(WAKING),
         (CoreState::Idle, _) => solid(IDLE),
         (CoreState::Failed, _) => solid(FAILED),
+        (CoreState::Off { held: true }, _) => solid(HELD),
         _ => solid(OFF),
     }
 }

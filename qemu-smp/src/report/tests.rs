@@ -1,5 +1,5 @@
 use domains::DomainId;
-use domains::ledger::CoreState;
+use domains::ledger::{CoreState, Heir};
 use smp::trace::Event;
 
 use super::*;
@@ -45,4 +45,57 @@ fn the_picture_has_a_row_a_core_and_a_legend() {
         let rectangles = picture.matches("<rect").count();
         assert!(rectangles >= 3 * cores as usize, "{rectangles}");
     }
+}
+
+#[test]
+fn perfetto_gets_moves_loads_and_the_governor_s_reasons() {
+    let mut memory = Memory::new(2);
+    let (linux, rt) = (DomainId::new(0).unwrap(), DomainId::new(1).unwrap());
+    memory.push(0, 10, Event::CoreOwner, None, 1, CoreState::Asked(linux, Heir::Domain(rt)).to_trace());
+    for (time, step) in [(11, 1), (31, 5), (36, 6)] {
+        memory.push(0, time, Event::CoreMove, Some(0), 1 | 7 << 16, step);
+    }
+    memory.push(0, 40, Event::Governor, Some(1), 1, 1 | 2 << 8 | 1000 << 16);
+    memory.push(0, 50, Event::Load, Some(1), 250, 4);
+    let trace = memory.collector().finish().unwrap();
+    let text = perfetto::render(&trace, &CoreMap::from_trace(&trace), &NAMES);
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let find = |name: &str| file["traceEvents"].as_array().unwrap().iter().find(|event| event["name"] == name);
+    let asked = find("linux is asked").unwrap();
+    assert_eq!((asked["ts"].as_f64(), asked["dur"].as_f64()), (Some(10.0), Some(21.0)));
+    assert_eq!((&asked["args"]["to"], &asked["args"]["order"]), (&"rt".into(), &7.into()));
+    assert_eq!(find("on to rt").unwrap()["dur"].as_f64(), Some(5.0));
+    let governor = find("governor rt: give core 1: folded, load 100.0%").unwrap();
+    assert_eq!((&governor["ph"], &governor["args"]["reason"]), (&"i".into(), &"folded".into()));
+    let load = find("busy cores of rt").unwrap();
+    assert_eq!((&load["args"]["busy"], &load["args"]["idle"]), (&1.0.into(), &3.0.into()));
+    assert!(find("linux (asked, for rt)").is_some());
+}
+
+#[test]
+fn the_picture_tells_asked_off_held_and_waking_apart() {
+    let mut memory = Memory::new(1);
+    let (linux, rt) = (DomainId::new(0).unwrap(), DomainId::new(1).unwrap());
+    let states = [
+        CoreState::Idle,
+        CoreState::Owned(linux),
+        CoreState::Asked(linux, Heir::Domain(rt)),
+        CoreState::Releasing(linux, Heir::Domain(rt)),
+        CoreState::Off { held: false },
+        CoreState::Off { held: true },
+        CoreState::Waking(Heir::Pool),
+        CoreState::Failed,
+    ];
+    for (index, state) in states.into_iter().enumerate() {
+        memory.push(0, 1000 * index as u64, Event::CoreOwner, None, 0, state.to_trace());
+    }
+    memory.push(0, 9000, Event::Verdict, None, 1, 0);
+    let picture = svg::render(&CoreMap::from_trace(&memory.collector().finish().unwrap()), &NAMES, "demo").unwrap();
+    for text in ["idle", "linux", "linux (asked)", "linux (releasing)", "off", "off (held)", "waking", "failed"] {
+        assert!(picture.lines().any(|line| line.trim() == text), "{text}");
+    }
+    let fills: std::collections::BTreeSet<&str> =
+        picture.split("<rect").filter_map(|rectangle| rectangle.split("fill=\"").nth(1)?.split('"').next()).collect();
+    // Seven colours and two shades of the first, of which the picture has the colour and the opacity apart.
+    assert!(fills.len() >= 7, "{fills:?}");
 }

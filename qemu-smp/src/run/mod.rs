@@ -10,8 +10,9 @@ pub mod verdict;
 
 use std::path::Path;
 
+pub(crate) use log_line::LogLine;
 pub use prepare::{Draft, Hypervisor, Images, Refusal, Workshop};
-pub use session::{Outcome, Plan, Stop, run};
+pub use session::{Guide, Outcome, Plan, Stop, run, run_guided};
 
 use crate::build::Verbosity;
 use crate::bundle::Substitutes;

@@ -1,7 +1,9 @@
 //! One run of a machine, from QEMU's start to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use domains::protocol::Mux;
@@ -11,9 +13,10 @@ use super::verdict::{Assertions, KernelReport};
 use crate::console::attach::{Attachment, Typed};
 use crate::console::live::{Live, Place};
 use crate::console::{self, ConsoleId, Demultiplexer, Log};
+use crate::ctl::server::Control;
 use crate::failure::{Code, Failure};
 use crate::interrupt;
-use crate::machine::{Configuration, Ending, Process, RunFolder};
+use crate::machine::{About, Configuration, Ending, LiveRun, Process, RunFolder};
 use crate::scenario::Scenario;
 use crate::setup::Qemu;
 use crate::trace::{Collector, Recorder, Trace};
@@ -62,8 +65,17 @@ pub enum Stop {
     TimedOut(Duration),
     /// Ctrl-C or a signal.
     Interrupted,
-    /// The user left the terminal.
+    /// The user left the terminal, or the guide the run.
     Left,
+}
+
+/// Who gives orders to a run from within this process, by its control socket.
+#[derive(Debug)]
+pub struct Guide {
+    /// Is told where the run is.
+    pub begun: Sender<LiveRun>,
+    /// Ends the run.
+    pub over: Arc<AtomicBool>,
 }
 
 /// What a run left.
@@ -87,6 +99,15 @@ pub struct Outcome {
 
 /// Runs a machine to its end. Whatever happens, QEMU ends with it and the logs stay.
 pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
+    run_with(plan, None)
+}
+
+/// Runs a machine that a guide gives orders to.
+pub fn run_guided(plan: &Plan, guide: Guide) -> Result<Outcome, Failure> {
+    run_with(plan, Some(guide))
+}
+
+fn run_with(plan: &Plan, guide: Option<Guide>) -> Result<Outcome, Failure> {
     let machine = &plan.configuration.machine;
     let folder = RunFolder::create(&plan.runs, &plan.name, machine.memory.0)?;
     let inputs = [folder.write("kernel.img", &plan.kernel)?, folder.write("archive.cpio", &plan.archive)?];
@@ -96,11 +117,20 @@ pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
 
     let names = console::names(&plan.scenario);
     let logs = console::logs(folder.path(), &names)?;
+    let domains = plan.scenario.domains.iter().map(|domain| domain.name.clone());
+    folder.tell(&About { machine: plan.configuration.describe(), domains: domains.collect() })?;
     let attachment = attach(plan)?;
     let view = if attachment.is_some() { Place::Nowhere } else { plan.view };
     let ram = folder.ram().try_clone();
     let ram = ram.map_err(|error| Failure::file("cannot open", &folder.ram_path(), &error))?;
     let recorder = Recorder::start(Collector::new(ram, machine.memory.0));
+    let control = control(&folder);
+    let over = guide.map(|Guide { begun, over }| {
+        let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Nobody may be there to hear it any more.
+        let _ = begun.send(LiveRun { name, path: folder.path().to_path_buf() });
+        over
+    });
     let started = Instant::now();
     let mut session = Session {
         process: Process::start(&plan.qemu.program, &arguments)?,
@@ -112,14 +142,16 @@ pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
         timeline: Timeline::new(&plan.scenario),
         live: Live::new(view, &names, &plan.configuration.describe()),
         attachment,
+        control,
+        over,
         started,
         limit: plan.limit,
         decided: None,
     };
     let stop = session.until_end();
-    let Session { live, attachment, kernel, assertions, logs, .. } = session;
+    let Session { live, attachment, control, kernel, assertions, logs, .. } = session;
     live.finish();
-    drop(attachment);
+    drop((attachment, control));
     let elapsed = started.elapsed();
     let trace = recorder.finish();
     folder.remove_inputs(&inputs);
@@ -132,6 +164,11 @@ pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
         logs: names.into_iter().zip(logs).collect(),
         folder: folder.path().to_path_buf(),
     })
+}
+
+/// Takes orders from other commands. A place where that cannot be is no reason not to run.
+fn control(folder: &RunFolder) -> Option<Control> {
+    Control::listen(folder.path()).inspect_err(|failure| eprintln!("{failure}")).ok()
 }
 
 fn attach(plan: &Plan) -> Result<Option<Attachment>, Failure> {
@@ -168,6 +205,9 @@ struct Session {
     timeline: Timeline,
     live: Live,
     attachment: Option<Attachment>,
+    control: Option<Control>,
+    /// The guide's word that it is to end.
+    over: Option<Arc<AtomicBool>>,
     started: Instant,
     limit: Option<Duration>,
     /// When the kernel gave its verdict.
@@ -191,6 +231,8 @@ impl Session {
             for (console, bytes) in self.timeline.due(self.started.elapsed()) {
                 self.send(console, &bytes);
             }
+            let orders = self.control.as_mut().map(Control::poll).unwrap_or_default();
+            self.send(ConsoleId::KERNEL, &orders);
             if let Some(stop) = self.stop() {
                 let _ = self.process.end();
                 while let Ok(chunk) = self.process.output().recv() {
@@ -212,6 +254,9 @@ impl Session {
         if let Some(limit) = self.limit.filter(|limit| self.started.elapsed() > *limit) {
             return Some(Stop::TimedOut(limit));
         }
+        if self.over.as_ref().is_some_and(|over| over.load(Ordering::Relaxed)) {
+            return Some(Stop::Left);
+        }
         let attachment = self.attachment.as_ref()?;
         let console = attachment.console();
         let typed: Vec<Typed> = attachment.typed().collect();
@@ -227,10 +272,11 @@ impl Session {
     fn take(&mut self, chunk: &[u8]) -> Result<(), Failure> {
         for (id, bytes) in self.demultiplexer.push(chunk) {
             if let Some(log) = self.logs.get_mut(id.0) {
-                let kernel = &mut self.kernel;
+                let (kernel, control) = (&mut self.kernel, &mut self.control);
                 log.write(&bytes, |line| {
                     if id == ConsoleId::KERNEL {
                         kernel.line(line);
+                        control.iter_mut().for_each(|control| control.kernel_line(line));
                     }
                 })?;
             }
@@ -250,6 +296,9 @@ impl Session {
     }
 
     fn send(&mut self, console: ConsoleId, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut framed = Vec::new();
         self.mux.write(console.tag(), bytes, |byte| framed.push(byte));
         self.process.send(framed);

@@ -36,6 +36,17 @@ fn events_happen_once_when_they_are_due() {
 }
 
 #[test]
+fn orders_are_lines_for_the_kernel() {
+    let mut timeline = Timeline::new(&scenario(
+        "[[event]]\nwhen = { domain = \"a\", console = \"ready\" }\norder = \"move 1 a b within 0\"\n",
+    ));
+    timeline.saw(ConsoleId::KERNEL, b"ready");
+    assert!(timeline.due(Duration::ZERO).is_empty());
+    timeline.saw(A, b"ready");
+    assert_eq!(timeline.due(Duration::ZERO), [(ConsoleId::KERNEL, b"move 1 a b within 0\n".to_vec())]);
+}
+
+#[test]
 fn only_the_kernel_s_own_lines_decide() {
     let mut report = KernelReport::default();
     report.line("verdict: pass");

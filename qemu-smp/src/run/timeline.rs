@@ -35,11 +35,12 @@ impl Timeline {
                 }
                 (None, None) => return None,
             };
-            Some(Pending {
-                trigger,
-                target: ConsoleId::named(scenario, &event.input.domain)?,
-                bytes: event.input.text.clone().into_bytes(),
-            })
+            let (target, text) = match (&event.input, &event.order) {
+                (Some(input), _) => (ConsoleId::named(scenario, &input.domain)?, input.text.clone()),
+                (None, Some(order)) => (ConsoleId::KERNEL, format!("{order}\n")),
+                (None, None) => return None,
+            };
+            Some(Pending { trigger, target, bytes: text.into_bytes() })
         });
         Self { pending: events.collect() }
     }

@@ -141,9 +141,16 @@ impl Scenario {
                 (Some(_), Some(_)) => return error("when", "has `at` already".into()),
                 (None, None) => return error("at", "neither `at` nor `when`".into()),
             }
-            if !self.has(&event.input.domain) {
-                let message = format!("there is no domain {}", event.input.domain);
-                return error("input", message);
+            match (&event.input, &event.order) {
+                (Some(input), None) if !self.has(&input.domain) => {
+                    return error("input", format!("there is no domain {}", input.domain));
+                }
+                (None, Some(order)) if order.trim().is_empty() || order.contains(|it: char| !is_typable(it)) => {
+                    return error("order", format!("order = {order:?}: not one line of ASCII text"));
+                }
+                (Some(_), None) | (None, Some(_)) => {}
+                (Some(_), Some(_)) => return error("order", "has `input` already".into()),
+                (None, None) => return error("input", "neither `input` nor `order`".into()),
             }
         }
         for (index, assert) in self.assertions.iter().enumerate() {
@@ -164,6 +171,11 @@ impl Scenario {
     fn has(&self, name: &str) -> bool {
         name == KERNEL || self.domains.iter().any(|domain| domain.name == name)
     }
+}
+
+/// Whether it can be in a line for the kernel's monitor.
+fn is_typable(character: char) -> bool {
+    character == ' ' || character.is_ascii_graphic()
 }
 
 impl Assert {

@@ -35,7 +35,6 @@ impl Source {
     }
 
     /// A text that did not come from a file.
-    #[cfg(test)]
     pub fn of_text(text: &str) -> Self {
         Self { path: PathBuf::from("test.toml"), text: text.to_owned() }
     }

@@ -6,6 +6,7 @@
 mod check;
 mod cores;
 mod error;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::workspace::Workspace;
 pub use check::{Assertion, Expectation, Metric};
 pub use cores::Cores;
 pub use error::{Source, Step};
+pub use policy::{Governor, Load, Power};
 
 /// The name that events and assertions have for the kernel's own console.
 pub const KERNEL: &str = "kernel";
@@ -34,6 +36,10 @@ pub struct Scenario {
     /// The domains, in the order of their indices.
     #[serde(default, rename = "domain")]
     pub domains: Vec<Domain>,
+    /// Cores follow the load, if it is there.
+    pub governor: Option<Governor>,
+    /// What switching a core off costs; without it the machine's own numbers count.
+    pub power: Option<Power>,
     /// The timeline.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
@@ -87,7 +93,7 @@ pub struct Domain {
     pub name: String,
     /// `debian:linux`, `guest:NAME`, or a path relative to the scenario file.
     pub image: String,
-    /// `debian:initramfs`, or a path relative to the scenario file.
+    /// `debian:initramfs`, `debian:initramfs-stress`, or a path relative to the scenario file.
     pub initramfs: Option<String>,
     /// `virt` or `none`.
     pub board: Option<String>,
@@ -101,6 +107,10 @@ pub struct Domain {
     pub load_offset: Option<u64>,
     /// Its cores.
     pub cores: Option<Cores>,
+    /// Whether its CPU_ON may take a core that is idle beyond what it was granted.
+    pub takes_idle: Option<bool>,
+    /// Whether it may give orders about the machine's cores.
+    pub manages_cores: Option<bool>,
     /// The priority of its contexts.
     pub priority: Option<u32>,
     /// `stop` or `restart`.
@@ -113,7 +123,7 @@ pub struct Domain {
     pub end: Option<String>,
 }
 
-/// Something that the host does to the machine.
+/// Something that the host does to the machine: exactly one of `input` and `order`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Event {
@@ -122,7 +132,9 @@ pub struct Event {
     /// Or a text on a console.
     pub when: Option<When>,
     /// What is typed.
-    pub input: Input,
+    pub input: Option<Input>,
+    /// Or an order to the kernel's monitor.
+    pub order: Option<String>,
 }
 
 /// The first time that a text appears on a console.

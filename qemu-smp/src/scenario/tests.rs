@@ -22,20 +22,27 @@ fn everything_has_a_place() {
          time-limit = \"90s\"\n",
         DOMAIN,
         "[[domain]]\nname = \"rt\"\nimage = \"guest:metronome\"\nboard = \"none\"\n\
-         memory = \"2MiB\"\ncores = { min = 1, start = 1, max = 2 }\npriority = 200\n\
+         memory = \"2MiB\"\ncores = { min = 1, start = 1, max = 2, deadline = \"500ms\" }\npriority = 200\n\
+         takes-idle = true\n\
          on-fault = \"restart\"\non-reset = \"stop\"\nrestarts-max = 3\nend = \"exit\"\n\
          [[event]]\nat = \"2s\"\ninput = { domain = \"linux\", text = \"ls\\n\" }\n\
          [[event]]\nwhen = { domain = \"rt\", console = \"ready\" }\n\
          input = { domain = \"kernel\", text = \"help\" }\n\
+         [[event]]\nat = \"3s\"\norder = \"move 1 linux rt\"\n\
+         [governor]\nhigh = 0.7551\n[power]\nbreak-even = \"250us\"\n\
          [[assert]]\ndomain = \"linux\"\nconsole = \"ok\"\n\
          [[assert]]\ndomain = \"rt\"\nmetric = \"missed\"\nmax = 0\n\
          [test]\nmatrix = [{ cpu = \"cortex-a72\" }, { thread = \"multi\" }]\n",
     ]);
     assert_eq!(scenario.machine.memory, Bytes(2 << 30));
     assert_eq!(scenario.machine.thread, Thread::Multi);
-    let cores = |min, start, max| Some(Cores { min, start, max });
-    assert_eq!(scenario.domains[0].cores, cores(None, Some(2), None));
-    assert_eq!(scenario.domains[1].cores, cores(Some(1), Some(1), Some(2)));
+    let cores = |min, start, max, deadline| Some(Cores { min, start, max, deadline });
+    assert_eq!(scenario.domains[0].cores, cores(None, Some(2), None, None));
+    assert_eq!(scenario.domains[1].cores, cores(Some(1), Some(1), Some(2), Some("500ms".parse().unwrap())));
+    assert_eq!(scenario.domains[1].takes_idle, Some(true));
+    assert_eq!(scenario.events[2].order.as_deref(), Some("move 1 linux rt"));
+    assert_eq!(scenario.governor.as_ref().unwrap().high.map(Load::permille), Some(755));
+    assert_eq!(scenario.power.as_ref().unwrap().break_even, "250us".parse().unwrap());
     assert_eq!(scenario.test.as_ref().unwrap().matrix.len(), 2);
     let shown: Vec<String> = scenario.assertions().iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["linux: console says \"ok\"", "rt: missed = 0"]);
@@ -95,6 +102,36 @@ fn events_have_one_time() {
     let both = "[[event]]\nat = \"1s\"\nwhen = { domain = \"linux\", console = \"x\" }\n";
     let found = error(&[MACHINE, DOMAIN, both, input]);
     assert_eq!(found, "test.toml:11:8: event 1: has `at` already");
+}
+
+#[test]
+fn events_do_one_thing() {
+    let input = "input = { domain = \"linux\", text = \"\" }\n";
+    for (rest, expected) in [
+        ("", "9:1: event 1: neither `input` nor `order`"),
+        (&*format!("{input}order = \"cores\"\n"), "12:9: event 1: has `input` already"),
+        ("order = \"\"\n", "11:9: event 1: order = \"\": not one line of ASCII text"),
+        ("order = \"cores\\nfold 1\"\n", "11:9: event 1: order = \"cores\\nfold 1\": not one line"),
+        ("order = [\"cores\"]\n", "11:9: invalid type: sequence, expected a string"),
+    ] {
+        let found = error(&[MACHINE, DOMAIN, "[[event]]\nat = \"1s\"\n", rest]);
+        assert!(found.starts_with(&format!("test.toml:{expected}")), "{found}");
+    }
+}
+
+#[test]
+fn policies_have_values_that_mean_something() {
+    for (rest, expected) in [
+        ("[governor]\nhigh = 1.5\n", "10:8: `1.5` is not a load between 0.0 and 1.0"),
+        ("[governor]\nlow = -0.1\n", "10:7: `-0.1` is not a load"),
+        ("[governor]\nhigh = nan\n", "10:8: `NaN` is not a load"),
+        ("[governor]\nspeed = 1\n", "10:1: unknown field `speed`"),
+        ("[power]\nbreak-even = \"5\"\n", "10:14: `5` is not a time such as \"250us\""),
+        ("[power]\n", "9:1: missing field `break-even`"),
+    ] {
+        let found = error(&[MACHINE, DOMAIN, rest]);
+        assert!(found.starts_with(&format!("test.toml:{expected}")), "{found}");
+    }
 }
 
 #[test]

@@ -49,39 +49,50 @@ impl Apt {
 
     /// The first package that `package` depends on and whose name starts with `prefix`.
     pub fn dependency(&self, package: &str, prefix: &str) -> Result<String, Failure> {
+        self.dependencies(package)?.into_iter().find(|name| name.starts_with(prefix)).ok_or_else(|| {
+            Failure::new(Code::Setup, format!("{package} depends on no {prefix}*"))
+                .why("this Debian release names its packages in another way")
+                .remedy(OWN_FILES)
+        })
+    }
+
+    /// The packages that `package` depends on, without those that are only names for others.
+    pub fn dependencies(&self, package: &str) -> Result<Vec<String>, Failure> {
         let mut command = self.command("apt-cache");
         let finished = process::capture(command.args(["depends", package]), Limit::None)?;
-        finished
-            .output
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("Depends: "))
-            .find(|name| name.starts_with(prefix))
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                Failure::new(Code::Setup, format!("Debian's mirrors have no {package}"))
-                    .why(process::tail(&finished.errors, 5))
-                    .remedy(format!("use a mirror with arm64 packages, or {OWN_FILES}"))
-            })
+        if !finished.status.success() {
+            return Err(Failure::new(Code::Setup, format!("Debian's mirrors have no {package}"))
+                .why(process::tail(&finished.errors, 5))
+                .remedy(format!("use a mirror with arm64 packages, or {OWN_FILES}")));
+        }
+        Ok(dependencies(&finished.output))
     }
 
     /// Downloads a package and unpacks it into a new folder; answers that and the version.
     pub fn unpack(&self, package: &str) -> Result<(PathBuf, String), Failure> {
         let work = self.ui.work(format!("fetching {package}"));
-        let download = self.folder.join("download");
         let unpacked = self.folder.join("unpacked");
-        for folder in [&download, &unpacked] {
+        let version = self.unpack_into(package, &unpacked, &work)?;
+        work.done(&version);
+        Ok((unpacked, version))
+    }
+
+    /// Downloads a package and unpacks it into the folder, which is made anew; answers the version.
+    pub fn unpack_into(&self, package: &str, unpacked: &Path, work: &Work) -> Result<String, Failure> {
+        let download = self.folder.join("download");
+        for folder in [&download, unpacked] {
             let _ = fs::remove_dir_all(folder);
             fs::create_dir_all(folder).map_err(|error| Failure::file("cannot create", folder, &error))?;
         }
         let mut command = self.command("apt-get");
         command.args(["download", package]).current_dir(&download);
-        run_with_progress(&mut command, &work, &format!("{package} cannot be fetched"))?;
+        run_with_progress(&mut command, work, &format!("{package} cannot be fetched"))?;
         let file =
             only_file(&download).ok_or_else(|| Failure::new(Code::Setup, format!("apt left no file of {package}")))?;
 
-        work.at("unpacking");
+        work.at(&format!("unpacking {package}"));
         let mut command = Command::new("dpkg-deb");
-        let finished = process::capture(command.arg("-x").arg(&file).arg(&unpacked), Limit::None)?;
+        let finished = process::capture(command.arg("-x").arg(&file).arg(unpacked), Limit::None)?;
         if !finished.status.success() {
             return Err(Failure::new(Code::Setup, format!("{package} cannot be unpacked"))
                 .why(process::tail(&finished.errors, 5))
@@ -89,9 +100,12 @@ impl Apt {
         }
         let mut command = Command::new("dpkg-deb");
         let finished = process::capture(command.args(["-f"]).arg(&file).arg("Version"), Limit::None)?;
-        let version = finished.output.trim().to_owned();
-        work.done(&version);
-        Ok((unpacked, version))
+        Ok(finished.output.trim().to_owned())
+    }
+
+    /// A folder for packages that are unpacked side by side, until [`clean`](Self::clean).
+    pub fn side_by_side(&self) -> PathBuf {
+        self.folder.join("unpacked")
     }
 
     /// Removes what only the fetching needed.
@@ -195,6 +209,15 @@ fn run_with_progress(command: &mut Command, work: &Work, what: &str) -> Result<(
         .remedy(format!("look at the network and the host's apt sources, then run this again;\nor {OWN_FILES}")))
 }
 
+/// The packages that `apt-cache depends` lists; names in angle brackets stand for several.
+fn dependencies(listed: &str) -> Vec<String> {
+    let names = listed.lines().filter_map(|line| {
+        let relation = line.trim_start_matches([' ', '|']);
+        ["Depends: ", "PreDepends: "].into_iter().find_map(|word| relation.strip_prefix(word))
+    });
+    names.filter(|name| !name.starts_with('<')).map(str::to_owned).collect()
+}
+
 fn only_file(folder: &Path) -> Option<PathBuf> {
     Some(fs::read_dir(folder).ok()?.flatten().next()?.path())
 }
@@ -202,6 +225,12 @@ fn only_file(folder: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dependencies_are_packages() {
+        let listed = "tool\n  PreDepends: init\n |Depends: a\n  Depends: <virtual>\n    b\n  Depends: c\n  Breaks: d\n";
+        assert_eq!(dependencies(listed), ["init", "a", "c"]);
+    }
 
     #[test]
     fn the_configuration_stands_alone() {

@@ -6,10 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::apt::{Apt, OWN_FILES};
+use super::libraries::{self, Packages};
 use crate::cli::{Flavour, SetupArgs};
 use crate::failure::{Code, Failure};
 use crate::image::{self, Format};
-use crate::ui::Ui;
+use crate::ui::{Ui, Work};
+
+/// The load generator.
+const STRESS: &str = "stress-ng";
 
 /// The fetched files, and apt to fetch missing ones with.
 pub struct Store<'a> {
@@ -50,6 +54,38 @@ impl<'a> Store<'a> {
         self.keep("busybox", |_| Ok("busybox-static".to_owned()), find)
     }
 
+    /// A folder with stress-ng in `bin` and the libraries that it needs in `lib`.
+    pub fn stress(&self) -> Result<PathBuf, Failure> {
+        let kept = self.folder.join(STRESS);
+        let stamp = self.folder.join(format!("{STRESS}.version"));
+        if let (Ok(version), true) = (fs::read_to_string(&stamp), kept.is_dir()) {
+            self.ui.have(STRESS, version.trim());
+            return Ok(kept);
+        }
+        let apt = self.apt()?;
+        let work = self.ui.work("fetching stress-ng and its libraries");
+        let unpacker = Unpacker { apt, work: &work };
+        let folder = apt.side_by_side().join(STRESS);
+        let version = apt.unpack_into(STRESS, &folder, &work)?;
+        let program = folder.join("usr/bin").join(STRESS);
+        let libraries = libraries::resolve(&unpacker, &program, STRESS)?;
+
+        let part = self.folder.join(format!("{STRESS}.part"));
+        let cannot = |error| Failure::file("cannot write", &part, &error);
+        let _ = fs::remove_dir_all(&part);
+        let _ = fs::remove_dir_all(&kept);
+        ["bin", "lib"].into_iter().try_for_each(|name| fs::create_dir_all(part.join(name))).map_err(cannot)?;
+        fs::copy(&program, part.join("bin").join(STRESS)).map_err(cannot)?;
+        for (name, library) in &libraries {
+            fs::copy(library, part.join("lib").join(name)).map_err(cannot)?;
+        }
+        fs::rename(&part, &kept).map_err(cannot)?;
+        fs::write(&stamp, format!("{STRESS} {version}\n")).map_err(cannot)?;
+        apt.clean();
+        work.done(&format!("{version}, {} libraries", libraries.len()));
+        Ok(kept)
+    }
+
     /// The kept file called `name`; fetched first if it is missing.
     fn keep(
         &self,
@@ -85,6 +121,30 @@ impl<'a> Store<'a> {
         let mirror = self.args.debian_mirror.as_deref();
         let apt = Apt::update(self.folder.join("apt"), mirror, self.ui)?;
         Ok(self.apt.get_or_init(|| apt))
+    }
+}
+
+/// Debian's packages, unpacked side by side.
+struct Unpacker<'a> {
+    apt: &'a Apt,
+    work: &'a Work,
+}
+
+impl Packages for Unpacker<'_> {
+    fn dependencies(&self, package: &str) -> Result<Vec<String>, Failure> {
+        self.apt.dependencies(package)
+    }
+
+    fn unpack(&self, package: &str) -> Result<PathBuf, Failure> {
+        let folder = self.apt.side_by_side().join(package);
+        self.apt.unpack_into(package, &folder, self.work)?;
+        Ok(folder)
+    }
+
+    fn needed(&self, file: &Path) -> Result<Vec<String>, Failure> {
+        let bytes = fs::read(file).map_err(|error| Failure::file("cannot read", file, &error))?;
+        libraries::needed(&bytes)
+            .ok_or_else(|| Failure::new(Code::Setup, format!("{} is not a program or library", file.display())))
     }
 }
 

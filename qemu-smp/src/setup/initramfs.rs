@@ -1,4 +1,5 @@
-//! The initramfs of the Linux guests: Debian's busybox, and `guests/linux` on top.
+//! The initramfs of the Linux guests: Debian's busybox, `guests/linux` on top, and more programs for
+//! those that ask for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,25 @@ const FOLDERS: [&str; 6] = ["bin", "dev", "proc", "root", "sys", "tmp"];
 /// The console's device number, without which init has no output.
 const CONSOLE: (u32, u32) = (5, 1);
 
-/// Builds the archive; writes it where it changed. It is small enough to build every time, which
+/// Builds the archive of this name, with the folder `more` if there is one; writes it where it changed. It is small enough to build every time, which
 /// is simpler than telling whether something changed.
-pub fn ensure(workspace: &Workspace, busybox: &Path, ui: Ui) -> Result<PathBuf, Failure> {
-    let path = workspace.guest_cache().join("initramfs.cpio");
-    let bytes = build(busybox, &workspace.guest("linux"))?;
+pub fn ensure(
+    workspace: &Workspace,
+    name: &str,
+    busybox: &Path,
+    more: Option<&Path>,
+    ui: Ui,
+) -> Result<PathBuf, Failure> {
+    let path = workspace.guest_cache().join(format!("{name}.cpio"));
+    let overlay = workspace.guest("linux");
+    let overlays: Vec<&Path> = std::iter::once(overlay.as_path()).chain(more).collect();
+    let bytes = build(busybox, &overlays)?;
     let size = format!("{} KiB", bytes.len() / 1024);
     if fs::read(&path).is_ok_and(|existing| existing == bytes) {
-        ui.have("initramfs", &size);
+        ui.have(name, &size);
         return Ok(path);
     }
-    let work = ui.work("building the initramfs");
+    let work = ui.work(format!("building the {name}"));
     let part = path.with_extension("part");
     fs::write(&part, &bytes)
         .and_then(|()| fs::rename(&part, &path))
@@ -32,7 +41,7 @@ pub fn ensure(workspace: &Workspace, busybox: &Path, ui: Ui) -> Result<PathBuf, 
     Ok(path)
 }
 
-fn build(busybox: &Path, overlay: &Path) -> Result<Vec<u8>, Failure> {
+fn build(busybox: &Path, overlays: &[&Path]) -> Result<Vec<u8>, Failure> {
     let mut archive = Archive::new();
     for folder in FOLDERS {
         archive.add(folder, Kind::Folder, &[])?;
@@ -42,7 +51,9 @@ fn build(busybox: &Path, overlay: &Path) -> Result<Vec<u8>, Failure> {
     let program = fs::read(busybox).map_err(|error| Failure::file("cannot read", busybox, &error))?;
     archive.add("bin/busybox", Kind::Program, &program)?;
     archive.add("bin/sh", Kind::Link, b"busybox")?;
-    add_folder(&mut archive, overlay, "")?;
+    for overlay in overlays {
+        add_folder(&mut archive, overlay, "")?;
+    }
     archive.finish()
 }
 

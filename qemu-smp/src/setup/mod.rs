@@ -4,12 +4,13 @@
 mod apt;
 mod debian;
 mod initramfs;
+mod libraries;
 mod qemu;
 mod sources;
 pub mod toolchain;
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::SetupArgs;
@@ -30,11 +31,13 @@ pub struct Needs {
     pub debian_kernel: bool,
     /// The busybox initramfs.
     pub debian_initramfs: bool,
+    /// The same with stress-ng.
+    pub debian_stress: bool,
 }
 
 impl Needs {
-    /// All of it.
-    pub const ALL: Self = Self { toolchain: true, debian_kernel: true, debian_initramfs: true };
+    /// All that is there before a scenario asks for more.
+    pub const ALL: Self = Self { toolchain: true, debian_kernel: true, debian_initramfs: true, debian_stress: false };
 }
 
 impl Needs {
@@ -44,6 +47,7 @@ impl Needs {
             toolchain: self.toolchain || other.toolchain,
             debian_kernel: self.debian_kernel || other.debian_kernel,
             debian_initramfs: self.debian_initramfs || other.debian_initramfs,
+            debian_stress: self.debian_stress || other.debian_stress,
         }
     }
 }
@@ -59,6 +63,8 @@ pub struct Ready {
     pub debian_kernel: Option<PathBuf>,
     /// The busybox initramfs, if it was asked for.
     pub debian_initramfs: Option<PathBuf>,
+    /// The same with stress-ng, if it was asked for.
+    pub debian_stress: Option<PathBuf>,
 }
 
 /// Brings everything that is needed into place.
@@ -71,14 +77,22 @@ pub fn ensure(workspace: &Workspace, needs: Needs, args: &SetupArgs, ui: Ui) -> 
     let toolchain = needs.toolchain.then(|| toolchain::ensure(workspace, ui)).transpose()?;
     let store = debian::Store::new(cache, args, ui);
     let debian_kernel = needs.debian_kernel.then(|| store.kernel()).transpose()?;
-    let debian_initramfs =
-        needs.debian_initramfs.then(|| initramfs::ensure(workspace, &store.busybox()?, ui)).transpose()?;
-    Ok(Ready { qemu, toolchain, debian_kernel, debian_initramfs })
+    let busybox = (needs.debian_initramfs || needs.debian_stress).then(|| store.busybox()).transpose()?;
+    let stress = needs.debian_stress.then(|| store.stress()).transpose()?;
+    let initramfs = |name, more: Option<&Path>| {
+        busybox.as_deref().map(|busybox| initramfs::ensure(workspace, name, busybox, more, ui)).transpose()
+    };
+    let debian_initramfs = if needs.debian_initramfs { initramfs("initramfs", None)? } else { None };
+    let debian_stress = match &stress {
+        Some(stress) => initramfs("initramfs-stress", Some(stress))?,
+        None => None,
+    };
+    Ok(Ready { qemu, toolchain, debian_kernel, debian_initramfs, debian_stress })
 }
 
 /// Keeps two set-ups from working on the same files. The lock goes with the file handle, however
 /// this process ends.
-fn lock(path: &std::path::Path, ui: Ui) -> Result<File, Failure> {
+fn lock(path: &Path, ui: Ui) -> Result<File, Failure> {
     let cannot = |error| Failure::file("cannot lock", path, &error);
     let file = File::create(path).map_err(cannot)?;
     if file.try_lock().is_err() {

@@ -1,5 +1,8 @@
 //! How a run went, as data: what `--json` prints, reports contain and the text is made of.
 
+mod moves;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use serde::Serialize;
@@ -8,7 +11,10 @@ use crate::failure::Code;
 use crate::run::verdict::{AssertionResult, Verdict};
 use crate::run::{Outcome, Plan, Stop};
 use crate::scenario::Scenario;
-use crate::trace::{CoreMap, DomainStory, Stage, Story};
+use crate::trace::moves::Latency;
+use crate::trace::rest::{self, Rest};
+use crate::trace::{self, CoreMap, DomainStory, Stage, Story};
+use moves::Moves;
 
 /// What came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,6 +55,12 @@ pub struct Summary {
     pub boot: Vec<Stage>,
     /// Cores that did not come up.
     pub failed_cores: Vec<u64>,
+    /// The moves of cores between owners.
+    pub moves: Moves,
+    /// How long the cores were off, and how often.
+    pub rest: Vec<Rest>,
+    /// From asking cores to wake until they ran.
+    pub wake_latency: Option<Latency>,
     /// Records read.
     pub trace_records: usize,
     /// Records overwritten before they could be read.
@@ -100,6 +112,8 @@ impl Summary {
             let index = scenario.domains.iter().position(|domain| domain.name == name)?;
             story.domains.get(index)
         };
+        let names: Vec<&str> = scenario.domains.iter().map(|domain| domain.name.as_str()).collect();
+        let moves = outcome.trace.as_ref().map(trace::moves::from_trace).unwrap_or_default();
         let assertions = outcome.assertions.results(story_of, &outcome.kernel);
         let reasons = reasons(outcome, &assertions);
         Self {
@@ -114,6 +128,9 @@ impl Summary {
             domains: domains(scenario, outcome, &story, map.as_ref()),
             boot: story.stages,
             failed_cores: story.failed_cores,
+            moves: Moves::new(&moves, &names),
+            rest: map.as_ref().map(|map| rest::of(map, break_even_us(scenario))).unwrap_or_default(),
+            wake_latency: map.as_ref().and_then(rest::wake_latency),
             trace_records: outcome.trace.as_ref().map_or(0, |trace| trace.records.len()),
             trace_lost: outcome.trace.as_ref().map_or(0, |trace| trace.lost),
             logs: outcome.folder.display().to_string(),
@@ -129,6 +146,11 @@ impl Summary {
             Result::Interrupted => Some(Code::Interrupted),
         }
     }
+}
+
+/// How long a core has to be off for it to pay, if the scenario says so.
+fn break_even_us(scenario: &Scenario) -> Option<f64> {
+    scenario.power.as_ref().map(|power| power.break_even.0.as_secs_f64() * 1e6)
 }
 
 fn domains(scenario: &Scenario, outcome: &Outcome, story: &Story, map: Option<&CoreMap>) -> Vec<DomainSummary> {

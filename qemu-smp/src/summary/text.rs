@@ -2,9 +2,13 @@
 
 use std::fmt::{self, Write};
 
+use super::moves::Moves;
 use super::{DomainSummary, Result, Summary};
 use crate::console::{Log, printable};
 use crate::run::verdict::Verdict;
+use crate::trace::detail::percent;
+use crate::trace::moves::Latency;
+use crate::trace::rest::Rest;
 use crate::workspace::shown;
 
 /// Changes of a domain's cores that are shown; the rest is in the report.
@@ -42,6 +46,8 @@ fn write(out: &mut String, summary: &Summary, logs: &[(String, Log)]) -> fmt::Re
     for domain in &summary.domains {
         write_domain(out, domain)?;
     }
+    write_moves(out, &summary.moves)?;
+    write_rest(out, summary)?;
     write_exits(out, &summary.domains)?;
     if !summary.assertions.is_empty() {
         writeln!(out, "asserted")?;
@@ -111,6 +117,17 @@ fn write_domain(out: &mut String, domain: &DomainSummary) -> fmt::Result {
     for (name, value) in &story.metrics {
         writeln!(out, "           {name} = {value}")?;
     }
+    if let Some(load) = story.load {
+        let (mean, max) = (percent(load.mean_permille), percent(load.max_permille));
+        writeln!(out, "           load: mean {mean}, highest {max} in {} periods", load.periods)?;
+    }
+    if !story.governor.is_empty() {
+        let decisions = story.governor.iter().map(|(what, count)| format!("{what} {count}"));
+        writeln!(out, "           governor: {}", decisions.collect::<Vec<_>>().join(", "))?;
+    }
+    if story.context_moves > 0 {
+        writeln!(out, "           contexts that went on on another core: {}", story.context_moves)?;
+    }
     for fault in &story.faults {
         writeln!(
             out,
@@ -124,6 +141,64 @@ fn write_domain(out: &mut String, domain: &DomainSummary) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn write_moves(out: &mut String, moves: &Moves) -> fmt::Result {
+    if moves.list.is_empty() {
+        return Ok(());
+    }
+    write!(out, "moves      {} of cores that were asked for", moves.done)?;
+    let others = [
+        (moves.cancelled, "cancelled"),
+        (moves.failed, "failed"),
+        (moves.open, "not over"),
+        (moves.deadline_passed, "past the deadline"),
+        (moves.from_pool, "from the pool"),
+        (moves.woken, "woken"),
+        (moves.released, "given up by their domains"),
+    ];
+    for (count, word) in others.into_iter().filter(|(count, _)| *count > 0) {
+        write!(out, ", {count} {word}")?;
+    }
+    writeln!(out)?;
+    let steps = [
+        ("asked to taken", moves.asked_to_taken),
+        ("taken to given", moves.taken_to_given),
+        ("asked to given", moves.asked_to_given),
+    ];
+    for (step, latency) in steps {
+        write_latency(out, step, latency)?;
+    }
+    Ok(())
+}
+
+fn write_latency(out: &mut String, what: &str, latency: Option<Latency>) -> fmt::Result {
+    let Some(Latency { count, min_us, median_us, max_us }) = latency else { return Ok(()) };
+    let [min, median, max] = [min_us, median_us, max_us].map(|time| milliseconds(time / 1e3));
+    writeln!(out, "           {what}: {count} times, min {min}, median {median}, max {max}")
+}
+
+/// All cores together; each is in the report.
+fn write_rest(out: &mut String, summary: &Summary) -> fmt::Result {
+    let rest = &summary.rest;
+    let sum = |of: fn(&Rest) -> usize| rest.iter().map(of).sum::<usize>();
+    let sleeps = sum(|rest| rest.sleeps);
+    if sleeps == 0 {
+        return Ok(());
+    }
+    let mean = rest.iter().map(|rest| rest.off_share).sum::<f64>() / rest.len() as f64;
+    let slept = rest.iter().filter(|rest| rest.sleeps > 0).count();
+    write!(
+        out,
+        "off        {:.1}% of the time of all cores; {slept} cores slept {sleeps} times, woke {} times",
+        100.0 * mean,
+        sum(|rest| rest.wakes)
+    )?;
+    if rest.iter().any(|rest| rest.too_short.is_some()) {
+        write!(out, ", {} sleeps too short", sum(|rest| rest.too_short.unwrap_or(0)))?;
+    }
+    writeln!(out)?;
+    write_latency(out, "waking", summary.wake_latency)
 }
 
 /// A table with a column for each reason that occurred anywhere.

@@ -17,7 +17,7 @@ const FAIL: &str = "\x010[    0.000001  0] run: domain: name=one end=fault boots
 
 type Check = fn(&Stand) -> Result<(), String>;
 
-const CASES: [(&str, Check); 16] = [
+const CASES: [(&str, Check); 19] = [
     ("pass-exits-0", pass_exits_0),
     ("fail-exits-1", fail_exits_1),
     ("no-verdict-exits-1", no_verdict_exits_1),
@@ -34,6 +34,9 @@ const CASES: [(&str, Check); 16] = [
     ("consoles-have-their-logs", consoles_have_their_logs),
     ("json-is-alone-on-the-output", json_is_alone_on_the_output),
     ("report-has-its-files", report_has_its_files),
+    ("orders-reach-the-kernel", orders_reach_the_kernel),
+    ("orders-without-a-run-exit-3", orders_without_a_run_exit_3),
+    ("top-needs-a-terminal", top_needs_a_terminal),
 ];
 
 /// A case for each check.
@@ -195,4 +198,42 @@ fn report_has_its_files(stand: &Stand) -> Result<(), String> {
         Some(name) => Err(format!("{name} is missing")),
         None => Ok(()),
     }
+}
+
+fn orders_reach_the_kernel(stand: &Stand) -> Result<(), String> {
+    const CORES: &str = "[    0.000001  0] order: id=1 core=0 state=idle domain=- contexts=0\n\
+                         [    0.000002  0] order: id=1 end\n";
+    const REFUSED: &str = "[    0.000003  0] order: id=2 refused core=3 reason=unknown-core (no such core)\n";
+    let steps = [
+        Step::Print("\x010"),
+        Step::WaitFor(b'\n'),
+        Step::Print(CORES),
+        Step::WaitFor(b'\n'),
+        Step::Print(REFUSED),
+        Step::WaitFor(b'\n'),
+        Step::Print(PASS),
+        Step::Off,
+    ];
+    let mut run = stand.start(&steps)?;
+    let order = |words: &[&str], code: i32, texts: &[&str]| {
+        let mut command = stand.corral("ctl");
+        command.args(["--run", &stand.name]).args(words);
+        expect(&mut command, code, texts).map(drop)
+    };
+    order(&["cores"], 0, &["CORE  STATE  DOMAIN  CONTEXTS", "0     idle   -       0"])?;
+    order(&["on", "3"], Code::Failed as i32, &["core 3: refused: unknown-core (no such core)"])?;
+    // The machine switches itself off instead of answering.
+    order(&["--json", "domains"], Code::Failed as i32, &["the run ended before the order was over"])?;
+    let status = run.wait().map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("the run itself: {status}")) }
+}
+
+fn orders_without_a_run_exit_3(stand: &Stand) -> Result<(), String> {
+    let mut command = stand.corral("ctl");
+    command.args(["--run", &stand.name, "cores"]);
+    expect(&mut command, Code::Setup as i32, &["error: no run host-"]).map(drop)
+}
+
+fn top_needs_a_terminal(stand: &Stand) -> Result<(), String> {
+    expect(&mut stand.corral("top"), Code::Usage as i32, &["top needs a terminal", "do:"]).map(drop)
 }

@@ -9,6 +9,7 @@ mod qemu;
 mod runner;
 mod scenarios;
 mod size;
+mod stress;
 #[cfg(test)]
 mod tests;
 mod tiny;
@@ -95,12 +96,13 @@ impl CaseResult {
 type MakeCases = fn(&Context) -> Result<Vec<Case>, Failure>;
 
 /// The suites, the quick ones first.
-const SUITES: [(&str, &str, MakeCases); 6] = [
+const SUITES: [(&str, &str, MakeCases); 7] = [
     ("lint", "format and clippy, for the host and for the target", lint::cases),
     ("unit", "cargo test of the crates that run on the host", cargo::cases),
     ("check", "good scenarios pass `corral check`, bad ones are refused", scenarios::cases),
     ("host", "this command: exit codes, time-outs, Ctrl-C", host::cases),
     ("loom", "models of everything that cores share", loom::cases),
+    ("stress", "random moves of simulated cores, on the kernel's own sources, and of a machine's", stress::cases),
     ("qemu", "scenarios on machines", qemu::cases),
 ];
 

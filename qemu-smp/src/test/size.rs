@@ -18,7 +18,7 @@ const CRATES: [&str; 5] = ["kernel", "smp", "domains", "hotplug", "failover"];
 const MAX_LINES: usize = 10_000;
 
 /// Text and data of the kernel, as QEMU loads it.
-const MAX_IMAGE_BYTES: usize = 128 << 10;
+const MAX_IMAGE_BYTES: usize = 256 << 10;
 
 /// Counts the lines of what runs at EL2.
 pub fn lines(workspace: &Workspace) -> CaseResult {

@@ -56,6 +56,18 @@ impl Collector {
         }
     }
 
+    /// What was read since the last call, by time, with the kernel's clock; `None` until there is a header.
+    pub fn drain(&mut self) -> Option<(HeaderFields, Vec<Record>)> {
+        let mut records = std::mem::take(&mut self.records);
+        records.sort_by_key(|record| record.time);
+        Some((self.header?, records))
+    }
+
+    /// How many records were overwritten before they could be read.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
     /// The whole trace; `None` if the kernel never came as far as to write a header. The machine
     /// has stopped.
     pub fn finish(mut self) -> Option<Trace> {

@@ -1,6 +1,6 @@
 //! Who owned which core when.
 
-use domains::ledger::CoreState;
+use domains::ledger::{CoreState, Heir};
 use smp::trace::{Event, Record};
 
 use super::Trace;
@@ -27,12 +27,13 @@ impl CoreMap {
     /// Reads the ledger's changes out of a trace.
     pub fn from_trace(trace: &Trace) -> Self {
         let end_us = trace.microseconds(trace.end());
-        let mut changes = vec![vec![(0.0, CoreState::Off)]; trace.header.cores as usize];
+        let mut changes = vec![vec![(0.0, CoreState::Off { held: false })]; trace.header.cores as usize];
         for record in &trace.records {
-            if let Some((core, state)) = change(record)
+            if let Some((core, change)) = change(record)
                 && let Some(changes) = changes.get_mut(core)
+                && let Some((_, state)) = changes.last()
             {
-                changes.push((trace.microseconds(record.time), state));
+                changes.push((trace.microseconds(record.time), change.after(*state)));
             }
         }
         let spans = |changes: Vec<(f64, CoreState)>| {
@@ -79,19 +80,38 @@ impl CoreMap {
 
 /// The index of the domain that a core in this state belongs to.
 pub fn owner(state: CoreState) -> Option<usize> {
-    match state {
-        CoreState::Owned(owner) | CoreState::Releasing(owner) => Some(owner.index()),
-        CoreState::Off | CoreState::Waking | CoreState::Idle | CoreState::Failed => None,
+    state.owner().map(|domain| domain.index())
+}
+
+/// What a record says about a core's state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// It runs.
+    Up,
+    /// The ledger has this from now on.
+    To(CoreState),
+}
+
+impl Change {
+    /// The state of a core that was in `state` before.
+    pub fn after(self, state: CoreState) -> CoreState {
+        match (self, state) {
+            (Self::To(state), _) => state,
+            (Self::Up, CoreState::Off { .. } | CoreState::Waking(Heir::Pool | Heir::Off)) => CoreState::Idle,
+            (Self::Up, CoreState::Waking(Heir::Domain(domain))) => CoreState::Owned(domain),
+            // The ledger's record of the same moment was read first.
+            (Self::Up, state) => state,
+        }
     }
 }
 
-/// The core that a record is about, and its state from then on.
-fn change(record: &Record) -> Option<(usize, CoreState)> {
-    let state = match record.event()? {
-        Event::CoreUp => CoreState::Idle,
-        Event::CoreFailed => CoreState::Failed,
-        Event::CoreOwner => CoreState::from_trace(record.b)?,
+/// The core that a record is about, and what it says of its state.
+pub fn change(record: &Record) -> Option<(usize, Change)> {
+    let change = match record.event()? {
+        Event::CoreUp => Change::Up,
+        Event::CoreFailed => Change::To(CoreState::Failed),
+        Event::CoreOwner => Change::To(CoreState::from_trace(record.b)?),
         _ => return None,
     };
-    Some((usize::try_from(record.a).ok()?, state))
+    Some((usize::try_from(record.a).ok()?, change))
 }

@@ -3,13 +3,16 @@
 
 mod collector;
 mod core_map;
+pub mod detail;
+pub mod moves;
+pub mod rest;
 mod story;
 #[cfg(test)]
 pub mod tests;
 mod wire;
 
 pub use collector::{Collector, Recorder};
-pub use core_map::{CoreMap, Span, owner};
+pub use core_map::{CoreMap, Span, change, owner};
 pub use story::{DomainStory, Stage, Story};
 
 use smp::trace::exits::DOMAINS;

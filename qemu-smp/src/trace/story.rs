@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domains::protocol::{EndKind, ReportKey, Rule};
 use serde::Serialize;
-use smp::trace::{Event, ExitReason};
+use smp::trace::{Event, ExitReason, Record};
 
 use super::Trace;
+use super::detail::{Detail, reason};
 
 /// The stages of the boot by their numbers in [`Event::BootStage`], from 1.
 const STAGES: [&str; 7] =
@@ -40,6 +41,29 @@ pub struct Fault {
     pub rule: String,
 }
 
+/// A domain's load over the governor's periods, in permille of the cores that it owned in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Load {
+    /// How many periods.
+    pub periods: u64,
+    /// The mean.
+    pub mean_permille: u64,
+    /// The highest.
+    pub max_permille: u64,
+    /// The sum over all periods.
+    #[serde(skip)]
+    sum: u64,
+}
+
+impl Load {
+    fn add(&mut self, permille: u64) {
+        self.periods += 1;
+        self.sum = self.sum.saturating_add(permille);
+        self.mean_permille = self.sum / self.periods;
+        self.max_permille = self.max_permille.max(permille);
+    }
+}
+
 /// What a domain did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DomainStory {
@@ -54,6 +78,12 @@ pub struct DomainStory {
     pub faults: Vec<Fault>,
     /// How often its contexts left for EL2, by reason; only reasons that occurred.
     pub exits: BTreeMap<&'static str, u64>,
+    /// How often one of its contexts went on on another core.
+    pub context_moves: u64,
+    /// Its load, if the governor watched it.
+    pub load: Option<Load>,
+    /// How often the governor decided what about it, and why: `give high-load`.
+    pub governor: BTreeMap<String, u64>,
 }
 
 /// What happened.
@@ -82,7 +112,7 @@ impl Story {
         story
     }
 
-    fn take(&mut self, trace: &Trace, record: &smp::trace::Record) {
+    fn take(&mut self, trace: &Trace, record: &Record) {
         let Some(event) = record.event() else { return };
         let at_us = trace.microseconds(record.time);
         match event {
@@ -131,6 +161,19 @@ impl Story {
                     fault.pc = record.a;
                     fault.rule = Rule::from_code(record.b).map_or("", Rule::name).to_owned();
                 }
+            }
+            _ => domain.detail(record),
+        }
+    }
+}
+
+impl DomainStory {
+    fn detail(&mut self, record: &Record) {
+        match Detail::of(record) {
+            Some(Detail::Context { .. }) => self.context_moves += 1,
+            Some(Detail::Load { busy, .. }) => self.load.get_or_insert_default().add(busy),
+            Some(Detail::Governor { decision, reason: code, .. }) => {
+                *self.governor.entry(format!("{decision} {}", reason(code))).or_default() += 1;
             }
             _ => {}
         }

@@ -26,3 +26,13 @@ fn times_need_a_unit() {
         assert!(wrong.parse::<Time>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn latencies_are_short() {
+    assert_eq!("250us".parse(), Ok(Latency(Duration::from_micros(250))));
+    assert_eq!("5ms".parse(), Ok(Latency(Duration::from_millis(5))));
+    assert_eq!("1s".parse(), Ok(Latency(Duration::from_secs(1))));
+    for wrong in ["", "us", "5", "0.5ms", "1min", "99999999999999s"] {
+        assert!(wrong.parse::<Latency>().is_err(), "{wrong}");
+    }
+}

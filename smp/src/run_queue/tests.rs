@@ -9,8 +9,12 @@ fn add(queue: &RunQueue, context: u16, priority: u8) -> Slot {
     slot.unwrap()
 }
 
+fn first_after(last: Option<Slot>) -> Slot {
+    last.map_or(Slot::FIRST, Slot::after)
+}
+
 fn pick(queue: &RunQueue, last: Option<Slot>) -> Option<u16> {
-    queue.pick(last).map(|(_, context)| context.0)
+    queue.pick(first_after(last)).map(|(_, context)| context.0)
 }
 
 #[test]
@@ -20,7 +24,7 @@ fn an_attached_context_sleeps_until_it_is_woken() {
     let slot = queue.attach(ContextId(0), Priority(0)).unwrap();
     assert_eq!(pick(&queue, None), None);
     queue.wake(slot);
-    assert_eq!(queue.pick(None), Some((slot, ContextId(0))));
+    assert_eq!(queue.pick(Slot::FIRST), Some((slot, ContextId(0))));
     assert!(queue.is_ready(slot));
     queue.sleep(slot);
     assert!(!queue.is_ready(slot));
@@ -38,7 +42,7 @@ fn the_most_urgent_runs_wherever_it_sits() {
             assert_eq!(pick(&queue, last), Some(urgent as u16));
         }
         queue.sleep(slots[urgent]);
-        assert_eq!(pick(&queue, Some(slots[urgent])), Some((urgent as u16 + 1) % 16));
+        assert_eq!(pick(&queue, Some(slots[urgent])), Some((urgent as u16 + 1) % SLOTS as u16));
     }
 }
 
@@ -54,7 +58,7 @@ fn equals_run_in_turn() {
     let mut last = None;
     let mut order = Vec::new();
     for _ in 0..7 {
-        let (slot, context) = queue.pick(last).unwrap();
+        let (slot, context) = queue.pick(first_after(last)).unwrap();
         order.push(context.0);
         last = Some(slot);
     }
@@ -62,15 +66,15 @@ fn equals_run_in_turn() {
 }
 
 #[test]
-fn all_sixteen_equals_get_a_turn() {
+fn equals_in_every_slot_get_a_turn() {
     let queue = RunQueue::new();
     for context in 0..SLOTS as u16 {
         add(&queue, context, 7);
     }
     let mut last = None;
     for round in 0..3 * SLOTS as u16 {
-        let (slot, context) = queue.pick(last).unwrap();
-        assert_eq!(context.0, round % 16);
+        let (slot, context) = queue.pick(first_after(last)).unwrap();
+        assert_eq!(context.0, round % SLOTS as u16);
         last = Some(slot);
     }
 }
@@ -83,20 +87,20 @@ fn the_only_context_is_picked_again_and_again() {
 }
 
 #[test]
-fn sixteen_contexts_fill_a_queue() {
+fn a_queue_holds_as_many_as_it_has_slots() {
     let queue = RunQueue::new();
-    let slots: Vec<_> = (0..16).map(|context| add(&queue, context, 1)).collect();
-    assert_eq!(queue.attached(), 16);
-    assert_eq!(queue.attach(ContextId(16), Priority(1)), Err(QueueFull));
-    assert_eq!(queue.attached(), 16);
+    let slots: Vec<_> = (0..SLOTS as u16).map(|context| add(&queue, context, 1)).collect();
+    assert_eq!(queue.attached(), SLOTS);
+    assert_eq!(queue.attach(ContextId(500), Priority(1)), Err(QueueFull));
+    assert_eq!(queue.attached(), SLOTS);
 
     queue.detach(slots[9]);
-    assert_eq!(queue.attached(), 15);
-    let slot = queue.attach(ContextId(16), Priority(9)).unwrap();
+    assert_eq!(queue.attached(), SLOTS - 1);
+    let slot = queue.attach(ContextId(500), Priority(9)).unwrap();
     assert_eq!(slot, slots[9]);
     assert_eq!(pick(&queue, None), Some(0), "a reused slot starts asleep");
     queue.wake(slot);
-    assert_eq!(pick(&queue, None), Some(16));
+    assert_eq!(pick(&queue, None), Some(500));
 }
 
 #[test]
@@ -150,8 +154,17 @@ fn words_keep_every_context_and_priority() {
 }
 
 #[test]
-fn slots_end_at_sixteen() {
-    assert_eq!(Slot::new(15).map(Slot::index), Some(15));
-    assert_eq!(Slot::new(16), None);
+fn slots_end() {
+    assert_eq!(Slot::new(SLOTS - 1).map(Slot::index), Some(SLOTS - 1));
+    assert_eq!(Slot::new(SLOTS), None);
     assert_eq!(Slot::new(usize::MAX), None);
+}
+
+#[test]
+fn what_runs_goes_on_before_its_equals() {
+    let queue = RunQueue::new();
+    let slots = [0, 1, 2].map(|context| add(&queue, context, 1));
+    assert_eq!(queue.pick(slots[1]), Some((slots[1], ContextId(1))));
+    add(&queue, 3, 2);
+    assert_eq!(queue.pick(slots[1]).map(|(_, context)| context.0), Some(3));
 }

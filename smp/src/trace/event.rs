@@ -11,7 +11,8 @@ crate::named! {
         CoreUp = 2 "core-up",
         /// A core did not come up: a = core, b = PSCI error.
         CoreFailed = 3 "core-failed",
-        /// A core's ledger word changed: a = core, b = state code << 8 | domain + 1 (0: no owner).
+        /// A core's ledger word changed: a = core, b = state code << 8 | domain + 1 (0: no owner) | heir << 16 (0: the
+        /// pool, 0xff: off, or domain + 1).
         CoreOwner = 4 "core-owner",
         /// A domain started: a = boot count.
         DomainStart = 5 "domain-start",
@@ -33,5 +34,14 @@ crate::named! {
         Verdict = 13 "verdict",
         /// Input for a domain's console arrived.
         ConsoleInput = 14 "console-input",
+        /// An order for a core made a step: a = core | order << 16, b = 1 asked, 2 the guest is busy, 3 it refused, 4 the
+        /// deadline passed, 5 taken, 6 given, 7 cancelled, 8 failed.
+        CoreMove = 15 "core-move",
+        /// A context goes on on another core of its domain: a = its index | the core it left << 16, b = core.
+        ContextMove = 16 "context-move",
+        /// The governor decided: a = core, or 0xffff; b = 1 give, 2 take, 3 hold | reason << 8 | load in permille << 16.
+        Governor = 17 "governor",
+        /// What a domain used in the last period of the governor: a = permille of all its cores, b = cores.
+        Load = 18 "load",
     }
 }

@@ -84,23 +84,23 @@ pub fn enable_vectors() {
 
 macro_rules! vector_registers {
     ($($name:literal)*) => {
-        /// The low halves of the vector registers; they have to be enabled.
-        pub fn read_vectors() -> [u64; 32] {
+        /// The vector registers, lower and upper halves; they have to be enabled.
+        pub fn read_vectors() -> [[u64; 2]; 32] {
             // SAFETY: reading them touches no memory.
             [$(unsafe {
-                let value: u64;
-                asm!(".arch_extension fp", concat!("fmov {}, d", $name), out(reg) value,
-                    options(nostack));
-                value
+                let (low, high): (u64, u64);
+                asm!(".arch_extension fp", concat!("fmov {}, d", $name), concat!("fmov {}, v", $name, ".d[1]"),
+                    out(reg) low, out(reg) high, options(nostack));
+                [low, high]
             }),*]
         }
 
         /// Sets all vector registers; they have to be enabled.
-        pub fn write_vectors(value: u64) {
+        pub fn write_vectors(values: &[[u64; 2]; 32]) {
             // SAFETY: this guest's code uses none of them.
             unsafe {
-                $(asm!(".arch_extension fp", concat!("fmov d", $name, ", {}"), in(reg) value,
-                    options(nostack));)*
+                $(asm!(".arch_extension fp", concat!("fmov d", $name, ", {}"), concat!("fmov v", $name, ".d[1], {}"),
+                    in(reg) values[$name][0], in(reg) values[$name][1], options(nostack));)*
             }
         }
     };

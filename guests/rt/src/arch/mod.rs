@@ -10,7 +10,7 @@ mod memory;
 mod registers;
 mod smccc;
 
-pub use entry::{SecondaryStart, secondary_entry};
+pub use entry::{SecondaryStart, alias_of, secondary_entry, set_alias};
 pub use exceptions::{Exception, install_vectors};
 pub use memory::{Width, is_outside_image};
 pub use registers::*;
@@ -28,6 +28,13 @@ pub fn wait_for_interrupt() {
 pub fn relax() {
     // SAFETY: a hint.
     unsafe { asm!("yield", options(nostack)) };
+}
+
+/// Executes a hint that nothing else uses and that does nothing, so that who watches the machine sees where it is
+/// (`bench/plugin`).
+pub fn mark() {
+    // SAFETY: hints that are not allocated are NOPs (Arm ARM C6.2.132).
+    unsafe { asm!("hint #0x7f", options(nostack)) };
 }
 
 /// Completes all earlier accesses and register writes.

@@ -99,6 +99,7 @@ registers! {
     icc_ctlr_el1: read_write,
     icc_pmr_el1: read_write,
     icc_bpr1_el1: read_write,
+    icc_ap1r0_el1: read,
     icc_rpr_el1: read,
     icc_hppir1_el1: read,
     icc_iar1_el1: read,

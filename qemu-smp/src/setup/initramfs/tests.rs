@@ -13,8 +13,18 @@ fn holds_busybox_and_everything_of_the_overlay() {
     let busybox = folder.path().join("busybox");
     fs::write(&busybox, "program").unwrap();
 
-    let bytes = build(&busybox, &overlay).unwrap();
-    assert_eq!(bytes, build(&busybox, &overlay).unwrap());
+    let more = folder.path().join("more");
+    fs::create_dir_all(more.join("bin")).unwrap();
+    fs::create_dir_all(more.join("lib")).unwrap();
+    fs::write(more.join("bin/stress"), "s").unwrap();
+    fs::write(more.join("lib/libc.so"), "c").unwrap();
+
+    let bytes = build(&busybox, &[&overlay]).unwrap();
+    assert_eq!(bytes, build(&busybox, &[&overlay]).unwrap());
+    let names: Vec<String> = list(&build(&busybox, &[&overlay, &more]).unwrap()).into_iter().map(|it| it.0).collect();
+    let all: Vec<String> = list(&bytes).into_iter().map(|it| it.0).collect();
+    assert_eq!(names[..all.len()], all);
+    assert_eq!(names[all.len()..], ["bin/stress", "lib", "lib/libc.so"]);
     let entries = list(&bytes);
     let mode = |name: &str| entries.iter().find(|entry| entry.0 == name).unwrap().1;
     assert_eq!(mode("init"), 0o100755);

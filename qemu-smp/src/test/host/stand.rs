@@ -93,7 +93,12 @@ impl Stand {
 
     /// Starts a run of a kernel that sleeps, and waits for its QEMU.
     pub fn start_sleeper(&self) -> Result<Child, String> {
-        let mut command = self.run(&[Step::Print("asleep\n"), Step::Sleep])?;
+        self.start(&[Step::Print("asleep\n"), Step::Sleep])
+    }
+
+    /// Starts a run, and waits for its QEMU.
+    pub fn start(&self, steps: &[Step<'_>]) -> Result<Child, String> {
+        let mut command = self.run(steps)?;
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

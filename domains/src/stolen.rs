@@ -1,0 +1,68 @@
+//! Time that others ran in a context's stead, as guests are told of it (Arm DEN 0057, *Paravirtualized Time for
+//! Arm-based Systems*): one structure a context, in memory that the guest reads.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// Where the structures begin in a guest's addresses; nothing of the board is there.
+pub const BASE: u64 = 0x090a_0000;
+
+/// One context's structure.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct StolenTime {
+    revision: AtomicU32,
+    attributes: AtomicU32,
+    nanoseconds: AtomicU64,
+}
+
+impl StolenTime {
+    /// A context that always ran.
+    pub const fn new() -> Self {
+        Self { revision: AtomicU32::new(0), attributes: AtomicU32::new(0), nanoseconds: AtomicU64::new(0) }
+    }
+
+    /// Others ran for so long; by the context's core only.
+    pub fn add(&self, nanoseconds: u64) {
+        self.nanoseconds.store(self.nanoseconds.load(Relaxed).wrapping_add(nanoseconds), Relaxed);
+    }
+
+    /// The context begins anew.
+    pub fn reset(&self) {
+        self.nanoseconds.store(0, Relaxed);
+    }
+}
+
+/// The guest's address of the structure of the context with that index.
+pub fn address(context: u16) -> Option<u64> {
+    u64::from(context).checked_mul(size_of::<StolenTime>() as u64)?.checked_add(BASE)
+}
+
+/// The structures of all contexts of a domain, in whole pages.
+#[repr(C, align(4096))]
+#[derive(Debug)]
+pub struct StolenPages([StolenTime; 128]);
+
+impl StolenPages {
+    const PAGE: u64 = 4096;
+
+    /// For contexts that always ran.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self([const { StolenTime::new() }; 128])
+    }
+
+    /// The structure of the context with that index, of which there are at most 128.
+    pub fn of(&self, context: usize) -> &StolenTime {
+        let [first, rest @ ..] = &self.0;
+        context.checked_sub(1).and_then(|index| rest.get(index)).unwrap_or(first)
+    }
+
+    /// The addresses of its pages, each with its offset.
+    pub fn addresses(&self) -> impl Iterator<Item = (u64, u64)> {
+        let start = core::ptr::from_ref(self) as u64;
+        let pages = (size_of::<Self>() as u64).div_ceil(Self::PAGE);
+        (0..pages)
+            .map(move |page| page.wrapping_mul(Self::PAGE))
+            .map(move |offset| (start.wrapping_add(offset), offset))
+    }
+}

@@ -1,0 +1,182 @@
+//! Orders, as people type them into the line monitor and `corral ctl` sends them:
+//!
+//! ```text
+//! [#ID] [dry] ORDER
+//! help | cores | domains
+//! move CORES FROM TO [within MS] [or give-up]
+//! fold CORES
+//! unfold DOMAIN
+//! off CORES [within MS] [or give-up]
+//! on CORES
+//! set DOMAIN N [within MS] [or give-up]
+//! cancel CORES
+//! stop DOMAIN
+//! governor on|off
+//! ```
+//!
+//! Cores are numbers and ranges: `3`, `2-5,7`. FROM is a domain or `pool`, TO one of these or `off`.
+
+use core::str::SplitAsciiWhitespace;
+use smp::core_set::CoreSet;
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Stands in each line of the reply.
+    pub id: u16,
+    /// Only say whether it could be done.
+    pub dry: bool,
+    /// What is ordered; `None`: that cannot be read.
+    pub order: Option<Order<'a>>,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order<'a> {
+    /// Say what can be ordered.
+    Help,
+    /// Say what each core is for.
+    Cores,
+    /// Say how each domain stands.
+    Domains,
+    /// Cores change hands.
+    Move {
+        /// Which.
+        cores: CoreSet,
+        /// Whose they are to be now; `None`: anybody's.
+        from: Option<Party<'a>>,
+        /// Whose they are to become.
+        to: Party<'a>,
+        /// How long their domains are asked.
+        patience: Patience,
+    },
+    /// Give a domain idle cores until each of its contexts has its own.
+    Unfold(&'a str),
+    /// Wake cores that are off, into the pool.
+    On(CoreSet),
+    /// Change how many cores are granted to a domain.
+    Set {
+        /// Which.
+        domain: &'a str,
+        /// How many.
+        count: u32,
+        /// How long it is asked for those that it has too many.
+        patience: Patience,
+    },
+    /// End what was ordered for cores: their domains keep them.
+    Cancel(CoreSet),
+    /// End a domain.
+    Stop(&'a str),
+    /// Switch the governor on or off.
+    Governor(bool),
+}
+
+/// Who has a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party<'a> {
+    /// Nobody.
+    Pool,
+    /// Nobody: it is off.
+    Off,
+    /// The domain of this name.
+    Domain(&'a str),
+}
+
+/// How long a domain is asked for a core, and what then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// Milliseconds; `None`: as long as the domain's manifest says; 0: it is not asked.
+    pub within: Option<u32>,
+    /// When the time is over, or the domain refuses, it keeps the core; otherwise it loses it and goes on without.
+    pub give_up: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line; `None` if it is empty.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let mut first = words.next()?;
+        let mut id = 0;
+        if let Some(number) = first.strip_prefix('#') {
+            let number = number.parse();
+            let Some(second) = words.next().filter(|_| number.is_ok()) else {
+                return Some(Self { id: 0, dry: false, order: None });
+            };
+            (id, first) = (number.unwrap_or(0), second);
+        }
+        let dry = first == "dry";
+        let order = if dry { words.next() } else { Some(first) };
+        let order = order.and_then(|order| Order::parse(order, &mut words)).filter(|_| words.next().is_none());
+        Some(Self { id, dry, order })
+    }
+}
+
+impl<'a> Order<'a> {
+    fn parse(order: &str, words: &mut SplitAsciiWhitespace<'a>) -> Option<Self> {
+        let cores = |words: &mut SplitAsciiWhitespace<'a>| CoreSet::parse(words.next()?).ok();
+        Some(match order {
+            "help" => Self::Help,
+            "cores" => Self::Cores,
+            "domains" => Self::Domains,
+            "move" => Self::Move {
+                cores: cores(words)?,
+                from: Some(Party::parse(words.next()?)).filter(|from| *from != Party::Off).map(Some)?,
+                to: Party::parse(words.next()?),
+                patience: Patience::parse(words)?,
+            },
+            "fold" => Self::Move {
+                cores: cores(words)?,
+                from: None,
+                to: Party::Pool,
+                patience: Patience { within: Some(0), give_up: false },
+            },
+            "off" => {
+                let cores = cores(words)?;
+                Self::Move { cores, from: None, to: Party::Off, patience: Patience::parse(words)? }
+            }
+            "unfold" => Self::Unfold(words.next()?),
+            "on" => Self::On(cores(words)?),
+            "set" => Self::Set {
+                domain: words.next()?,
+                count: words.next()?.parse().ok()?,
+                patience: Patience::parse(words)?,
+            },
+            "cancel" => Self::Cancel(cores(words)?),
+            "stop" => Self::Stop(words.next()?),
+            "governor" => Self::Governor(match words.next()? {
+                "on" => true,
+                "off" => false,
+                _ => return None,
+            }),
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> Party<'a> {
+    fn parse(word: &'a str) -> Self {
+        match word {
+            "pool" => Self::Pool,
+            "off" => Self::Off,
+            name => Self::Domain(name),
+        }
+    }
+}
+
+impl Patience {
+    fn parse(words: &mut SplitAsciiWhitespace<'_>) -> Option<Self> {
+        let mut patience = Self::default();
+        while let Some(word) = words.next() {
+            match (word, words.next()?) {
+                ("within", time) => patience.within = Some(time.parse().ok()?),
+                ("or", "give-up") => patience.give_up = true,
+                _ => return None,
+            }
+        }
+        Some(patience)
+    }
+}

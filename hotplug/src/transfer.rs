@@ -1,0 +1,235 @@
+//! A core changes hands: one transaction, whose whole state is the core's word in the ledger and the two domains' quotas.
+//!
+//! ```text
+//!            ask                      guest gave it up, or deadline           clean
+//! Owned(d) ───────▶ Asked(d, heir) ────────────────────────────▶ Releasing ───────────▶ heir's
+//!    ▲  │               │                                           │   │
+//!    │  └───────────────┼──── taken at once: ask and begin ─────────┘   │
+//!    └──────────────────┴───── cancel, keep (nowhere to fold to) ───────┘
+//! ```
+//!
+//! Whoever orders it makes the first step, the core itself all others: its own timer is the deadline, it takes its
+//! contexts away, and it cleans itself. Several transactions on different cores share nothing but quotas. Invariants:
+//! - A core is in at most one transaction: of several who ask, one changes the word.
+//! - The quotas are changed before the word, and changed back if that did not work, so that no order of orders leaves a
+//!   domain below its minimum or takes it above its maximum. Once a transaction is over, they count it.
+//! - From `Asked` on the heir is fixed. An heir that ended meanwhile does not get the core: it is the pool's then. The
+//!   core learns that in [`finish`], for which it holds the heir's life (`domains::life`), so that the heir either sees
+//!   the core when it ends, or does not get it.
+
+use domains::DomainId;
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerError, Quota};
+use smp::core_id::CoreId;
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
+
+smp::named! {
+    /// Why an order cannot be carried out, or was not.
+    pub enum Reason {
+        /// The line cannot be read.
+        Syntax = 1 "syntax",
+        /// The machine has no such core.
+        UnknownCore = 2 "unknown-core",
+        /// There is no such domain.
+        UnknownDomain = 3 "unknown-domain",
+        /// The core belongs to somebody else.
+        NotOwner = 4 "not-owner",
+        /// Another order for the core is under way.
+        Busy = 5 "busy",
+        /// The core has failed.
+        FailedCore = 6 "failed-core",
+        /// The domain would own fewer cores than its minimum, or none.
+        BelowMin = 7 "below-min",
+        /// The domain would own more cores than its maximum.
+        AboveMax = 8 "above-max",
+        /// No core can be had.
+        NoIdleCore = 9 "no-idle-core",
+        /// The domain does not run.
+        NotRunning = 10 "not-running",
+        /// Another order ended it.
+        Cancelled = 11 "cancelled",
+        /// The domain refused, and was to be left alone then.
+        Refused = 12 "refused",
+        /// The domain did not answer in time, and was to be left alone then.
+        Timeout = 13 "timeout",
+        /// The domain that was to get the core ended.
+        ReceiverStopped = 14 "receiver-stopped",
+        /// The domain has no other core that its contexts could go on on.
+        NoOtherCore = 15 "no-other-core",
+        /// The core did not wake: it has failed.
+        Lost = 16 "lost",
+        /// The machine's first core stays on.
+        FirstCore = 17 "first-core",
+        /// Nobody is asked for the core.
+        NotAsked = 18 "not-asked",
+    }
+}
+
+impl Reason {
+    /// Why, for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Syntax => "no such order; `help` lists them",
+            Self::UnknownCore => "the machine has no such core",
+            Self::UnknownDomain => "there is no domain of that name",
+            Self::NotOwner => "the core is not theirs",
+            Self::Busy => "another order for the core is under way; `cancel` ends it",
+            Self::FailedCore => "the core has failed",
+            Self::BelowMin => "the domain needs it: its minimum, or its last core",
+            Self::AboveMax => "the domain has as many cores as it may",
+            Self::NoIdleCore => "no core is idle, or off and not held",
+            Self::NotRunning => "the domain does not run",
+            Self::Cancelled => "it was cancelled",
+            Self::Refused => "the domain refused",
+            Self::Timeout => "the domain did not answer in time",
+            Self::ReceiverStopped => "the domain that was to get it ended: the core is idle",
+            Self::NoOtherCore => "the domain has no other core to go on on",
+            Self::Lost => "the core did not wake, and has failed",
+            Self::NotAsked => "nobody is asked for it",
+            Self::FirstCore => "the machine's first core stays on: it takes the console's interrupts",
+        }
+    }
+}
+
+/// Where the domains' quotas are.
+pub trait Quotas {
+    /// The quota of a domain.
+    fn quota(&self, domain: DomainId) -> Option<&Quota>;
+}
+
+/// A core that its domain is giving up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Who had it.
+    pub domain: DomainId,
+    /// Who gets it.
+    pub heir: Heir,
+    /// It was asked for; otherwise its domain gives it up by itself.
+    pub asked: bool,
+}
+
+/// Why a core in this state cannot be asked for, or claimed.
+pub fn obstacle(state: CoreState) -> Reason {
+    match state {
+        CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_) => Reason::Busy,
+        CoreState::Failed => Reason::FailedCore,
+        CoreState::Owned(_) | CoreState::Idle | CoreState::Off { .. } => Reason::NotOwner,
+    }
+}
+
+/// Whether `core` could be asked of `domain` for `heir` now; nothing changes.
+///
+/// # Errors
+/// As [`ask`].
+pub fn check(
+    ledger: &Ledger<'_>,
+    quotas: &impl Quotas,
+    core: CoreId,
+    domain: DomainId,
+    heir: Heir,
+) -> Result<(), Reason> {
+    if !ledger.is(core, CoreState::Owned(domain)) {
+        return Err(obstacle(ledger.read(core).ok_or(Reason::UnknownCore)?.state));
+    }
+    let receiver = receiver(quotas, heir)?;
+    let quota = quotas.quota(domain).ok_or(Reason::UnknownDomain)?;
+    if !quota.can_ask() {
+        return Err(Reason::BelowMin);
+    }
+    if receiver.is_some_and(|receiver| !receiver.can_expect()) { Err(Reason::AboveMax) } else { Ok(()) }
+}
+
+fn receiver(quotas: &impl Quotas, heir: Heir) -> Result<Option<&Quota>, Reason> {
+    match heir {
+        Heir::Domain(domain) => quotas.quota(domain).map(Some).ok_or(Reason::UnknownDomain),
+        Heir::Pool | Heir::Off => Ok(None),
+    }
+}
+
+/// Asks `domain` for `core`, for `heir`.
+///
+/// # Errors
+/// Nothing has changed, for the reason given.
+pub fn ask(
+    ledger: &Ledger<'_>,
+    quotas: &impl Quotas,
+    core: CoreId,
+    domain: DomainId,
+    heir: Heir,
+) -> Result<(), Reason> {
+    if !ledger.is(core, CoreState::Owned(domain)) {
+        return Err(obstacle(ledger.read(core).ok_or(Reason::UnknownCore)?.state));
+    }
+    let receiver = receiver(quotas, heir)?;
+    let quota = quotas.quota(domain).ok_or(Reason::UnknownDomain)?;
+    quota.ask().map_err(|_| Reason::BelowMin)?;
+    if let Some(receiver) = receiver
+        && receiver.expect().is_err()
+    {
+        quota.keep();
+        return Err(Reason::AboveMax);
+    }
+    ledger.ask(core, domain, heir).map(|_| ()).map_err(|why| {
+        stays(quotas, domain, heir);
+        match why {
+            LedgerError::UnknownCore => Reason::UnknownCore,
+            LedgerError::Refused(state) => obstacle(state),
+        }
+    })
+}
+
+/// The domain keeps the core that it was asked for; answers which domain that is.
+///
+/// # Errors
+/// `UnknownCore`, or `NotAsked` (any more).
+pub fn cancel(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId) -> Result<DomainId, Reason> {
+    loop {
+        let seen = ledger.read(core).ok_or(Reason::UnknownCore)?;
+        let CoreState::Asked(domain, heir) = seen.state else { return Err(Reason::NotAsked) };
+        if ledger.change_if(core, seen, CoreEvent::Cancel) {
+            stays(quotas, domain, heir);
+            return Ok(domain);
+        }
+    }
+}
+
+/// The core begins to leave its domain, whether that was asked for or not. `None`: it is not the domain's.
+pub fn begin(ledger: &Ledger<'_>, core: CoreId, domain: DomainId) -> Option<Leaving> {
+    let (heir, asked) = ledger.leave(core, domain)?;
+    Some(Leaving { domain, heir, asked })
+}
+
+/// The core is clean: it is its heir's, if that is `there`, or else the pool's. A domain's life is held meanwhile.
+/// Answers whether the heir got it.
+pub fn finish(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, leaving: Leaving, there: bool) -> bool {
+    let Leaving { domain, heir, asked } = leaving;
+    let receiver = receiver(quotas, heir).ok().flatten();
+    let inherits = there || receiver.is_none();
+    let event = if inherits { CoreEvent::FinishRelease(domain) } else { CoreEvent::Disinherit(domain) };
+    if let Some(receiver) = receiver {
+        if inherits { receiver.arrived() } else { receiver.unexpect(true) }
+    }
+    if let Some(quota) = quotas.quota(domain) {
+        if asked { quota.left() } else { quota.give_back() }
+    }
+    ledger.change(core, event).is_ok() && inherits
+}
+
+/// The core does not leave its domain after all.
+pub fn keep(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, leaving: Leaving) {
+    if ledger.change(core, CoreEvent::Keep(leaving.domain)).is_ok() && leaving.asked {
+        stays(quotas, leaving.domain, leaving.heir);
+    }
+}
+
+/// Undoes what [`ask`] did to the quotas.
+fn stays(quotas: &impl Quotas, domain: DomainId, heir: Heir) {
+    if let Some(quota) = quotas.quota(domain) {
+        quota.keep();
+    }
+    if let Ok(Some(receiver)) = receiver(quotas, heir) {
+        receiver.unexpect(false);
+    }
+}

@@ -1,0 +1,79 @@
+//! What a core has for itself (the real one's fields, without its stack and its trace).
+
+use super::context::Context;
+use crate::core_id::CoreId;
+use crate::mailbox::Mailbox;
+use crate::power::Power;
+use crate::run_queue::{RunQueue, Slot};
+use crate::transfer::Errand;
+use crate::{boot, simulation};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+
+/// Per-core data.
+#[allow(missing_docs)]
+pub struct CoreLocal {
+    pub id: CoreId,
+    /// Where it is rung.
+    pub mpidr: usize,
+    pub mailbox: Mailbox,
+    pub queue: RunQueue,
+    pub shared: AtomicBool,
+    pub slice_end: AtomicU64,
+    pub turn_over: AtomicBool,
+    pub ran_last: AtomicU32,
+    pub alarm: AtomicU64,
+    pub timer_on: AtomicBool,
+    pub errand: Errand,
+    pub power: Power,
+    current: Mutex<Option<(Slot, &'static Context)>>,
+}
+
+impl CoreLocal {
+    /// A core that has done nothing yet.
+    pub fn new(id: CoreId) -> Self {
+        Self {
+            id,
+            mpidr: id.index(),
+            mailbox: Mailbox::new(),
+            queue: RunQueue::new(),
+            shared: AtomicBool::new(false),
+            slice_end: AtomicU64::new(0),
+            turn_over: AtomicBool::new(false),
+            ran_last: AtomicU32::new(0),
+            alarm: AtomicU64::new(0),
+            timer_on: AtomicBool::new(false),
+            errand: Errand::default(),
+            power: Power::new(),
+            current: Mutex::new(None),
+        }
+    }
+
+    /// The running core's data.
+    pub fn this() -> Option<&'static Self> {
+        boot::peek().cores().get(simulation::this()?).copied()
+    }
+
+    /// The context whose state is loaded here, and its slot.
+    pub fn current(&self) -> Option<(Slot, &'static Context)> {
+        self.current.lock().ok().and_then(|current| *current)
+    }
+
+    /// Notes which context's state is loaded.
+    pub fn set_current(&self, loaded: Option<(Slot, &'static Context)>) {
+        if let Ok(mut current) = self.current.lock() {
+            *current = loaded;
+        }
+    }
+
+    /// Forgets what it did before it went off.
+    pub fn begin_anew(&self) {
+        self.shared.store(false, Relaxed);
+        self.slice_end.store(0, Relaxed);
+        self.ran_last.store(0, Relaxed);
+        self.alarm.store(0, Relaxed);
+        self.timer_on.store(false, Relaxed);
+        self.set_current(None);
+    }
+}

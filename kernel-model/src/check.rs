@@ -1,0 +1,324 @@
+//! The specification, written apart from what it judges: what a core may become, and what holds of cores, domains and
+//! contexts at every turn, while guests run, and when all is quiet.
+
+use crate::arch::context::Context;
+use crate::arch::core_local::CoreLocal;
+use crate::core_id::CoreId;
+use crate::domain::{self, Domain};
+use crate::history::{count_in, count_move, note, violation};
+use crate::ledger::{CoreState, Heir, QuotaCounts};
+use crate::life::Phase;
+use crate::psci::AffinityState;
+use crate::simulation::Firmware;
+use crate::{DomainId, boot, guest, orders, simulation};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+/// Everything that a core in this state may become at once.
+fn successors(state: CoreState, core: usize) -> Vec<CoreState> {
+    use CoreState::{Asked, Failed, Idle, Off, Owned, Releasing, Waking};
+    let domains = || (0..domain::all().len()).filter_map(DomainId::new);
+    let heirs = || domains().map(Heir::Domain).chain([Heir::Pool, Heir::Off]);
+    let becomes = |heir| match heir {
+        Heir::Pool => Idle,
+        Heir::Off => Off { held: true },
+        Heir::Domain(domain) => Owned(domain),
+    };
+    match state {
+        Failed => vec![],
+        Off { held } => {
+            let holds = [Off { held: true }, Off { held: false }].into_iter();
+            let wakes = heirs().filter(|heir| !held && *heir != Heir::Off).map(Waking);
+            holds.chain(wakes).collect()
+        }
+        Waking(heir) => vec![becomes(heir), Failed],
+        Idle if core == 0 => domains().map(Owned).collect(),
+        Idle => domains().map(Owned).chain([Off { held: true }, Off { held: false }]).collect(),
+        Owned(owner) => {
+            let asked = heirs().filter(|heir| core != 0 || *heir != Heir::Off).map(|heir| Asked(owner, heir));
+            asked.chain([Releasing(owner, Heir::Pool)]).collect()
+        }
+        Asked(owner, heir) => vec![Owned(owner), Releasing(owner, heir)],
+        Releasing(owner, heir) => vec![becomes(heir), Idle, Owned(owner)],
+    }
+}
+
+/// Whether it may have got there in so many changes.
+fn may_follow(from: CoreState, to: CoreState, changes: u64, core: usize) -> bool {
+    match changes {
+        0 => from == to,
+        1 => successors(from, core).contains(&to),
+        2..5 => successors(from, core).into_iter().any(|next| may_follow(next, to, changes - 1, core)),
+        _ => false,
+    }
+}
+
+/// Who has a core, for the count of moves.
+fn party(state: CoreState) -> Heir {
+    match state {
+        CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed => Heir::Off,
+        CoreState::Idle => Heir::Pool,
+        CoreState::Owned(owner) | CoreState::Asked(owner, _) | CoreState::Releasing(owner, _) => Heir::Domain(owner),
+    }
+}
+
+thread_local! {
+    static SEEN: RefCell<Vec<(CoreState, u64)>> = const { RefCell::new(Vec::new()) };
+    static ASKED: RefCell<BTreeMap<usize, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static LOOKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Looks at every core's word.
+pub fn ledger() {
+    if LOOKING.replace(true) {
+        return;
+    }
+    SEEN.with(|seen| {
+        let mut seen = seen.borrow_mut();
+        for (id, record) in boot::peek().ledger.cores() {
+            let now = (record.state, record.generation);
+            match seen.get_mut(id.index()) {
+                None => seen.push(now),
+                Some(before) if *before != now => {
+                    let changes = now.1.wrapping_sub(before.1);
+                    note(|| format!("core {id}: {:?} -> {:?}", before.0, now.0));
+                    // `domain::all` has no domains before they are made; nothing moves by then.
+                    if !may_follow(before.0, now.0, changes, id.index()) {
+                        violation(&format!("core {id} went from {:?} to {:?} in {changes} changes", before.0, now.0));
+                    }
+                    if party(before.0) != party(now.0) {
+                        count_move();
+                        count_in("moves", &format!("{} to {}", word(before.0), word(now.0)));
+                    }
+                    patience_is_kept(id.index(), before.0, now.0);
+                    *before = now;
+                }
+                Some(_) => {}
+            }
+        }
+    });
+    LOOKING.set(false);
+}
+
+/// Microseconds.
+const SLACK: u64 = 200;
+
+/// A core that its domain is still using is not taken before its time.
+fn patience_is_kept(core: usize, from: CoreState, to: CoreState) {
+    let time = simulation::now();
+    ASKED.with(|asked| {
+        let mut asked = asked.borrow_mut();
+        match (from, to) {
+            // Its last context left it before.
+            (CoreState::Owned(_), CoreState::Releasing(..))
+                if boot::peek().cores().get(core).is_some_and(|core| core.queue.attached() > 0) =>
+            {
+                violation(&format!("core {core} is taken from contexts that nobody asked for it"));
+            }
+            (CoreState::Owned(_), CoreState::Asked(..)) => drop(asked.insert(core, time)),
+            (CoreState::Asked(..), CoreState::Releasing(..)) => {
+                let used = boot::peek().cores().get(core).is_some_and(|core| core.queue.attached() > 0);
+                let due = asked.remove(&core).zip(orders::patience(core)).map(|(since, patience)| since + patience);
+                // When it was asked is seen a few steps late.
+                let early = due.is_some_and(|due| time + SLACK < due);
+                if used && early && !orders::was_refused(core) {
+                    violation(&format!("core {core} was taken before its time, which is {due:?}"));
+                }
+            }
+            _ => {}
+        }
+    });
+}
+
+fn word(state: CoreState) -> &'static str {
+    match (state, party(state)) {
+        (CoreState::Failed, _) => "failed",
+        (_, Heir::Domain(_)) => "a domain",
+        (_, Heir::Pool) => "the pool",
+        (_, Heir::Off) => "off",
+    }
+}
+
+/// What always holds.
+pub fn at_every_turn() {
+    ledger();
+    if !simulation::steps().is_multiple_of(8) {
+        return;
+    }
+    let kernel = boot::peek();
+    for domain in domain::all() {
+        let counts = domain.quota.counts();
+        let has = |(_, record): &(CoreId, crate::ledger::CoreRecord)| guest::may_run(record.state, domain);
+        let cores = kernel.ledger.cores().filter(has).count() as u32;
+        let (min, max) = (domain.quota.min(), domain.quota.max());
+        if cores > max || u32::from(counts.owned) + u32::from(counts.coming) > max {
+            violation(&format!("domain {} has more than {max} cores: {cores}, {counts:?}", domain.id.index()));
+        }
+        if u32::from(counts.granted) < min || u32::from(counts.granted) > max {
+            violation(&format!("domain {} is granted too few or too many: {counts:?}", domain.id.index()));
+        }
+    }
+}
+
+/// A context is in its guest on this core.
+pub fn guest_runs(core: &CoreLocal, context: &Context) {
+    let state = boot::peek().ledger.read(core.id).map(|record| record.state);
+    if !state.is_some_and(|state| guest::may_run(state, context.domain)) {
+        violation(&format!("{} runs on core {}, which is {state:?}", name(context), core.id));
+    }
+    if context.loaded_on() != Some(core.id.index()) || context.seat.now() != Some(core.id) {
+        violation(&format!("{} runs on core {}, and is not there", name(context), core.id));
+    }
+    if !context.runs() {
+        violation(&format!("{} runs, and is off", name(context)));
+    }
+    if context.domain.life.peek().phase == Phase::Ended {
+        violation(&format!("{} runs, and its domain has ended", name(context)));
+    }
+}
+
+fn name(context: &Context) -> String {
+    format!("domain {} context {}", context.domain.id.index(), context.index)
+}
+
+/// Whether a core is on its way somewhere: what it was asked for has not ended.
+pub fn in_flight() -> bool {
+    boot::peek().ledger.cores().any(|(_, record)| {
+        matches!(record.state, CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_))
+    })
+}
+
+/// What holds while all cores wait and no core is on its way.
+pub fn when_quiet() {
+    let kernel = boot::peek();
+    for core in kernel.cores() {
+        sleeps_rightly(core);
+    }
+    domain::all().iter().for_each(|domain| domain_is_sound(domain));
+    let free = |state| matches!(state, CoreState::Idle | CoreState::Off { held: false });
+    let waits = |domain: &&&'static Domain| {
+        let now = domain.life.peek();
+        now.phase == Phase::Loading && domain.contexts().iter().all(|context| context.seat.now().is_none())
+    };
+    if let Some(domain) = domain::all().iter().find(waits)
+        && kernel.ledger.cores().any(|(_, record)| free(record.state))
+        && domain.quota.counts().granted > 0
+    {
+        violation(&format!("domain {} waits for a core, and one is free", domain.id.index()));
+    }
+    orders::when_quiet();
+}
+
+/// It waits for nothing that has happened.
+fn sleeps_rightly(core: &CoreLocal) {
+    let state = boot::peek().ledger.read(core.id).map(|record| record.state);
+    let power = simulation::with(core.id.index(), |hardware| hardware.firmware);
+    let off = matches!(state, Some(CoreState::Off { .. } | CoreState::Failed));
+    let is_off = matches!(power, Some(Firmware::Off | Firmware::Lost));
+    // One that is late has failed before it comes.
+    let late = state == Some(CoreState::Failed) && matches!(power, Some(Firmware::Coming(_)));
+    if off != is_off && !late {
+        violation(&format!("core {} is {state:?}, and its power is {power:?}", core.id));
+    }
+    if off {
+        if core.queue.attached() > 0 {
+            violation(&format!("core {} is {state:?}, and holds a context", core.id));
+        }
+        return;
+    }
+    if !core.mailbox.is_empty() {
+        violation(&format!("core {} sleeps over a message", core.id));
+    }
+    for (slot, id) in core.queue.entries() {
+        let Some(context) = domain::context(id) else { continue };
+        if context.seat.now() != Some(core.id) {
+            violation(&format!("{} is on core {}, and its seat is {:?}", name(context), core.id, context.seat.now()));
+        }
+        let loaded = core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context));
+        if core.queue.is_ready(slot) && !loaded {
+            violation(&format!("{} could run on core {}, which sleeps", name(context), core.id));
+        }
+        if context.domain.vgic.is_pending(usize::from(context.index)) && context.runs() && !context.is_interrupted() {
+            violation(&format!("{} sleeps over an interrupt", name(context)));
+        }
+        if !state.is_some_and(|state| guest::may_run(state, context.domain)) {
+            violation(&format!("{} is on core {}, which is {state:?}", name(context), core.id));
+        }
+    }
+}
+
+fn domain_is_sound(domain: &Domain) {
+    let kernel = boot::peek();
+    let this = domain.id.index();
+    let words = || kernel.ledger.cores().map(|(id, record)| (id, record.state));
+    let own = |state: CoreState| state == CoreState::Owned(domain.id);
+    let cores = words().filter(|(_, state)| own(*state)).count() as u16;
+    let counts = domain.quota.counts();
+    let expected = QuotaCounts { owned: cores, coming: 0, leaving: 0, granted: counts.granted };
+    if counts != expected {
+        violation(&format!("domain {this} is counted as {counts:?}, and owns {cores} cores"));
+    }
+    let attached = |id: CoreId| kernel.cores().get(id.index()).map_or(0, |core| core.queue.attached());
+    for context in domain.contexts() {
+        let holds = |core: &&&CoreLocal| core.queue.entries().any(|(_, id)| id == context.id);
+        let queues = kernel.cores().iter().filter(holds).count();
+        let on = context.power.affinity_info();
+        let right = match on {
+            AffinityState::Off => queues == 0 && context.seat.now().is_none() && !context.runs(),
+            AffinityState::On => queues == 1 && context.runs(),
+            AffinityState::OnPending => false,
+        };
+        if !right && domain.life.peek().phase != Phase::Ended {
+            let (seat, runs) = (context.seat.now(), context.runs());
+            violation(&format!("{} is {on:?}, in {queues} queues, seat {seat:?}, runs {runs}", name(context)));
+        }
+        if queues > 0 && domain.life.peek().phase == Phase::Ended {
+            violation(&format!("{} is on a core, and its domain has ended", name(context)));
+        }
+    }
+    let Some(placement) = domain.placement.peek() else {
+        violation(&format!("domain {this}'s placement is locked"));
+    };
+    let spare = words().filter(|(id, state)| own(*state) && attached(*id) == 0).map(|(id, _)| id).collect();
+    if placement.spare != spare {
+        violation(&format!("domain {this}'s spare cores are {spare}, noted are {}", placement.spare));
+    }
+    let folded: usize = words().filter(|(_, state)| own(*state)).map(|(id, _)| attached(id).saturating_sub(1)).sum();
+    if placement.folded != folded {
+        violation(&format!("domain {this} has {folded} folded contexts, noted are {}", placement.folded));
+    }
+    if folded > 0 && !spare.is_empty() {
+        violation(&format!("domain {this} has {folded} folded contexts, and spare cores {spare}"));
+    }
+    let now = domain.life.peek();
+    let on = domain.contexts().iter().filter(|context| context.runs()).count();
+    match now.phase {
+        Phase::Ended if cores > 0 => violation(&format!("domain {this} has ended, and owns {cores} cores")),
+        Phase::Stopping => violation(&format!("domain {this} does not come to its end: {now:?}")),
+        Phase::Running if usize::from(now.members) != on => {
+            violation(&format!("domain {this} has {on} contexts on, and counts {}", now.members));
+        }
+        _ => {}
+    }
+}
+
+/// What every core does, for people.
+pub fn shown_cores() -> String {
+    let shown = |core: &&'static CoreLocal| {
+        let state = boot::peek().ledger.read(core.id).map(|record| record.state);
+        let wait = simulation::with(core.id.index(), |hardware| hardware.wait);
+        let loaded = core.current().map(|(slot, context)| {
+            let (ready, interrupted) = (core.queue.is_ready(slot), context.is_interrupted());
+            format!("{} ready={ready} interrupted={interrupted}", name(context))
+        });
+        let attached: Vec<_> = core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(name).collect();
+        let full = !core.mailbox.is_empty();
+        format!("\n  core {}: {state:?}, waits {wait:?}, loaded {loaded:?}, holds {attached:?}, mail {full}", core.id)
+    };
+    let cores: String = boot::peek().cores().iter().map(shown).collect();
+    let guests = domain::all().iter().map(|domain| {
+        let (this, high, target) = (domain.id.index(), domain.vgic.is_high(), domain.vgic.target());
+        format!("\n  domain {this}: control high={high} target={target} {}", guest::shown(domain))
+    });
+    format!("{cores}{}", guests.collect::<String>())
+}

@@ -1,0 +1,156 @@
+//! Why a guest came to EL2, and the answer: the calls are the kernel's own, what leads to them is as in its `exits`.
+
+#[path = "../../kernel/src/exits/call.rs"]
+mod call;
+
+use crate::arch::context::{Context, Registers};
+use crate::arch::core_local::CoreLocal;
+use crate::control::Said;
+use crate::domain::{Domain, Port};
+use crate::mmio::{Access, AccessKind, AccessSize};
+use crate::protocol::EndKind;
+use crate::simulation::{self, Physical, step};
+use crate::vgic::TIMER;
+use crate::{operate, schedule, transfer};
+
+pub use crate::trace::ExitReason;
+
+/// A guest that came to EL2.
+pub struct Guest<'a> {
+    /// Its core.
+    pub core: &'static CoreLocal,
+    /// Its context.
+    pub context: &'static Context,
+    /// Its registers.
+    pub registers: &'a mut Registers,
+}
+
+/// How a guest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// At once.
+    Continue,
+    /// If and when the scheduler chooses it.
+    Schedule,
+}
+
+impl Guest<'_> {
+    /// The domain.
+    pub fn domain(&self) -> &'static Domain {
+        self.context.domain
+    }
+
+    /// Exits are not counted.
+    pub fn count(&self, _reason: ExitReason) {}
+}
+
+/// HVC with these registers; the answer, unless another context is loaded by then.
+pub fn call(core: &'static CoreLocal, context: &'static Context, arguments: &[u64]) -> Option<[u64; 4]> {
+    step();
+    let mut registers = Registers::default();
+    for (register, value) in registers.x.iter_mut().zip(arguments) {
+        *register = *value;
+    }
+    let next = call::handle(&mut Guest { core, context, registers: &mut registers });
+    go_on(core, next);
+    let answer = registers.x.first_chunk().copied().unwrap_or_default();
+    is_loaded(core, context).then_some(answer)
+}
+
+fn go_on(core: &'static CoreLocal, next: Next) {
+    if next == Next::Schedule || !core.mailbox.is_empty() {
+        schedule::resume(core);
+    }
+}
+
+fn is_loaded(core: &CoreLocal, context: &Context) -> bool {
+    core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context))
+}
+
+/// An access to the control port (`exits::abort`); what was read, unless another context is loaded by then.
+pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64, written: Option<u32>) -> Option<u32> {
+    step();
+    let domain = context.domain;
+    let kind = written.map_or(AccessKind::Read, |value| AccessKind::Write(u64::from(value)));
+    let (read, said): (Option<u32>, Option<Said>) = {
+        let mut control = domain.control.lock();
+        let before = control.line();
+        let done = control.access(&Access { offset, size: AccessSize::Word, kind });
+        if control.line() != before {
+            domain.update_control_line(core, &control);
+        }
+        done
+    };
+    context.refresh_interrupts(core);
+    if let Some(said) = said {
+        transfer::said(core, domain, said);
+    }
+    go_on(core, Next::Continue);
+    is_loaded(core, context).then_some(read.unwrap_or(0))
+}
+
+/// The guest interrupts one of its CPUs.
+pub fn interrupt_other(core: &'static CoreLocal, context: &'static Context, target: usize, sgi: u32) {
+    step();
+    let domain = context.domain;
+    domain.vgic.pend(target, sgi, &mut Port { domain, core });
+    context.refresh_interrupts(core);
+    go_on(core, Next::Continue);
+}
+
+/// The guest routes the control port's interrupt to one of its CPUs. Whether the caller is still loaded.
+pub fn route(core: &'static CoreLocal, context: &'static Context, target: usize) -> bool {
+    step();
+    let domain = context.domain;
+    domain.vgic.route(target, &mut Port { domain, core });
+    context.refresh_interrupts(core);
+    go_on(core, Next::Continue);
+    is_loaded(core, context)
+}
+
+/// WFI that traps.
+pub fn wait(core: &'static CoreLocal) {
+    step();
+    schedule::wait(core);
+    schedule::resume(core);
+}
+
+/// WFE that traps.
+pub fn give_way(core: &'static CoreLocal) {
+    step();
+    schedule::give_way(core);
+    schedule::resume(core);
+}
+
+/// The guest breaks a rule.
+pub fn fault(core: &'static CoreLocal, context: &'static Context) {
+    step();
+    context.domain.stop(core, EndKind::Fault);
+    schedule::resume(core);
+}
+
+/// An interrupt while a guest ran.
+pub fn interrupt(core: &'static CoreLocal) {
+    take_interrupts(core);
+    schedule::resume(core);
+}
+
+/// Takes all physical interrupts that are pending on this core.
+pub fn take_interrupts(core: &'static CoreLocal) {
+    while let Some(interrupt) = simulation::acknowledge(core) {
+        step();
+        match interrupt {
+            Physical::Doorbell => {}
+            Physical::Timer => schedule::timer_fired(core),
+            Physical::Uart(byte) => operate::typed(core, byte),
+            Physical::GuestTimer => {
+                if let Some((slot, context)) = core.current() {
+                    let port = &mut Port { domain: context.domain, core };
+                    context.domain.vgic.pend(usize::from(context.index), TIMER, port);
+                    context.refresh_interrupts(core);
+                    core.queue.wake(slot);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The governor's tick, on the first core: sees what domains need, asks `hotplug::governor`, moves the cores.
+
+use crate::arch::core_local::CoreLocal;
+use crate::arch::timer;
+use crate::boot::{self, kernel};
+use crate::domain::{self, Domain};
+use crate::trace::{self, About};
+use crate::transfer::{self, Terms};
+use crate::{power, schedule};
+use arrayvec::ArrayVec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use domains::ledger::{CoreState, Heir};
+use domains::life::Phase;
+use domains::manifest::GovernorSpec;
+use domains::protocol::MAX_DOMAINS;
+use domains::psci::AffinityState;
+use hotplug::governor::{Decision, Demand, Governor};
+use smp::core_id::CoreId;
+use smp::core_set::CoreSet;
+use smp::lock::SpinLock;
+use smp::trace::Event;
+use spin::Once;
+
+struct State {
+    governor: Governor,
+    /// When it looked last.
+    last: u64,
+}
+
+static STATE: Once<SpinLock<State>> = Once::new();
+static PERIOD: AtomicU64 = AtomicU64::new(0);
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// When the next tick is due.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Starts the governor, on the first core.
+pub fn start(core: &CoreLocal, spec: GovernorSpec) {
+    PERIOD.store((timer::frequency() / 1000).wrapping_mul(u64::from(spec.period_ms)), Relaxed);
+    let state = State { governor: Governor::new(spec), last: timer::now() };
+    STATE.call_once(|| SpinLock::new(state));
+    switch(core, true);
+}
+
+/// Switches it on or off. False: the manifest has none.
+pub fn switch(core: &CoreLocal, on: bool) -> bool {
+    ACTIVE.store(on, Relaxed);
+    NEXT.store(timer::now().wrapping_add(PERIOD.load(Relaxed)), Relaxed);
+    schedule::update_alarm(core);
+    STATE.get().is_some()
+}
+
+/// When the core has to call [`tick`]; 0: never.
+pub fn alarm(core: &CoreLocal) -> u64 {
+    if core.id.index() == 0 && PERIOD.load(Relaxed) != 0 { NEXT.load(Relaxed) } else { 0 }
+}
+
+/// A period may be over.
+pub fn tick(core: &'static CoreLocal, now: u64) {
+    let due = NEXT.load(Relaxed);
+    let Some(state) = STATE.get().filter(|_| alarm(core) != 0 && now >= due) else { return };
+    NEXT.store(now.wrapping_add(PERIOD.load(Relaxed)), Relaxed);
+    let mut state = state.lock();
+    let period = now.saturating_sub(state.last).max(1);
+    state.last = now;
+    let (demands, spare) = look(now, period);
+    for demand in &demands {
+        let (load, owned) = (u64::from(demand.busy_permille), u64::from(demand.owned));
+        trace::record(core, Event::Load, About::Domain(demand.domain.index()), load, owned);
+    }
+    if ACTIVE.load(Relaxed) {
+        for decision in state.governor.decide(&demands, spare) {
+            carry_out(core, &decision, &demands);
+        }
+    }
+}
+
+/// What each domain has and needs, and how many cores nobody has.
+fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
+    let mut idle = [0u64; MAX_DOMAINS];
+    let mut owned = [0u32; MAX_DOMAINS];
+    let mut spare = 0u32;
+    for (id, record) in kernel().ledger.cores() {
+        match record.state {
+            CoreState::Idle | CoreState::Off { held: false } => spare = spare.wrapping_add(1),
+            CoreState::Owned(owner) => {
+                let ticks = boot::core(id).map_or(0, |core| core.power.idle_since_last_look(now));
+                if let (Some(idle), Some(owned)) = (idle.get_mut(owner.index()), owned.get_mut(owner.index())) {
+                    *idle = idle.wrapping_add(ticks.min(period));
+                    *owned = owned.wrapping_add(1);
+                }
+            }
+            _ => {}
+        }
+    }
+    let demand = |domain: &&'static Domain| {
+        let index = domain.id.index();
+        let owned = owned.get(index).copied().unwrap_or(0);
+        let whole = period.wrapping_mul(u64::from(owned.max(1)));
+        let busy = whole.saturating_sub(idle.get(index).copied().unwrap_or(0)).wrapping_mul(1000);
+        let busy = busy.checked_div(whole).unwrap_or(0);
+        let on = |context: &&crate::arch::context::Context| context.power.affinity_info() != AffinityState::Off;
+        Demand {
+            domain: domain.id,
+            priority: domain.spec.priority as u8,
+            owned,
+            granted: u32::from(domain.quota.counts().granted),
+            min: domain.quota.min(),
+            max: domain.quota.max(),
+            contexts_on: domain.contexts().iter().filter(on).count() as u32,
+            contexts: domain.contexts().len() as u32,
+            busy_permille: if owned == 0 { 0 } else { busy as u32 },
+            denied: domain.denied.swap(0, Relaxed),
+            running: domain.life.now().phase == Phase::Running,
+        }
+    };
+    (domain::all().iter().map(demand).collect(), spare)
+}
+
+fn carry_out(core: &'static CoreLocal, decision: &Decision, demands: &[Demand]) {
+    let (from, to) = (decision.from.and_then(domain::by_id), decision.to.and_then(domain::by_id));
+    let moved = match (from, to) {
+        (None, None) => None,
+        (None, Some(to)) => give(core, to),
+        (Some(from), to) => {
+            let heir = to.map_or(Heir::Pool, |to| Heir::Domain(to.id));
+            let terms = Terms { order: None, within_ms: from.spec.deadline_ms, give_up: false };
+            last_cores(from).find(|id| transfer::order(core, *id, from, heir, terms).is_ok())
+        }
+    };
+    let (domain, kind) = match (from, to) {
+        (_, Some(to)) => (to, 1),
+        (Some(from), None) => (from, 2),
+        (None, None) => return,
+    };
+    let load = demands.iter().find(|demand| demand.domain == domain.id).map_or(0, |demand| demand.busy_permille);
+    let kind = if moved.is_some() { kind } else { 3 };
+    let b = kind | (decision.reason as u64) << 8 | u64::from(load) << 16;
+    let about = About::Domain(domain.id.index());
+    trace::record(core, Event::Governor, about, moved.map_or(0xffff, |id| id.index() as u64), b);
+}
+
+/// Gives a domain a core that nobody has.
+pub fn give(core: &'static CoreLocal, to: &'static Domain) -> Option<CoreId> {
+    let is =
+        |wanted: CoreState| kernel().ledger.cores().filter(move |(_, record)| record.state == wanted).map(|(id, _)| id);
+    if let Some(id) = is(CoreState::Idle).find(|id| transfer::give(core, *id, to).is_ok()) {
+        return Some(id);
+    }
+    let id = is(CoreState::Off { held: false }).next()?;
+    to.quota.expect_some().ok()?;
+    power::wake(core, CoreSet::from_iter([id]), Heir::Domain(to.id));
+    Some(id)
+}
+
+/// The domain's cores in the order in which it can do without them: those without a context, then its last contexts'.
+pub fn last_cores(domain: &'static Domain) -> impl Iterator<Item = CoreId> {
+    let spare = domain.placement.lock().spare;
+    spare.iter().chain(domain.contexts().iter().rev().filter_map(|context| context.seat.now()))
+}

@@ -1,0 +1,443 @@
+//! The line monitor: orders arrive as lines on the kernel's console, and are answered in its log (`hotplug::order` has
+//! the syntax). Orders of domains that may manage cores come by hypercall.
+
+use crate::arch::core_local::CoreLocal;
+use crate::boot::{self, kernel};
+use crate::domain::{self, Domain, post};
+use crate::govern;
+use crate::power;
+use crate::transfer::{self, Terms, name_of};
+use arrayvec::ArrayString;
+use domains::DomainId;
+use domains::ledger::{CoreEvent, CoreState, Heir};
+use domains::life::Phase;
+use domains::protocol::{EndKind, hypercall};
+use domains::psci::{AffinityState, PsciError};
+use hotplug::order::{Line, Order, Party, Patience};
+use hotplug::transfer::{Reason, check, obstacle};
+use log::info;
+use smp::core_id::CoreId;
+use smp::core_set::CoreSet;
+use smp::lock::SpinLock;
+use smp::mailbox::Requests;
+
+/// The longest line.
+const LINE: usize = 120;
+
+/// What was typed of a line; a line that is too long is no order.
+static TYPED: SpinLock<(ArrayString<LINE>, bool)> = SpinLock::new((ArrayString::new_const(), false));
+
+const HELP: [&str; 9] = [
+    "cores | domains | help",
+    "move CORES FROM TO [within MS] [or give-up]   FROM: a domain or pool; TO: also off",
+    "fold CORES   take them at once, to the pool; their contexts share what is left",
+    "unfold DOMAIN   give it idle cores until each of its contexts has its own",
+    "off CORES [within MS] | on CORES",
+    "set DOMAIN N [within MS]   grant it N cores",
+    "cancel CORES   end what was asked for them",
+    "stop DOMAIN | governor on|off",
+    "CORES: 3 or 2-5,7; a leading `dry` only checks; a leading #N numbers the reply",
+];
+
+/// A byte was typed.
+pub fn typed(core: &'static CoreLocal, byte: u8) {
+    let line = {
+        let mut typed = TYPED.lock();
+        let (text, too_long) = &mut *typed;
+        if !matches!(byte, b'\n' | b'\r') {
+            *too_long |= !byte.is_ascii() || text.try_push(char::from(byte)).is_err();
+            return;
+        }
+        let line = if core::mem::take(too_long) { None } else { Some(*text) };
+        text.clear();
+        line
+    };
+    match line.as_deref().map(Line::parse) {
+        Some(Some(line)) => carry_out(core, &line),
+        Some(None) => {}
+        None => refuse(0, None, Reason::Syntax),
+    }
+}
+
+fn refuse(id: u16, about: Option<CoreId>, why: Reason) {
+    match about {
+        Some(core) => info!(target: "order", "id={id} refused core={core} reason={why} ({})", why.text()),
+        None => info!(target: "order", "id={id} refused reason={why} ({})", why.text()),
+    }
+}
+
+/// Why an order is refused, and which core that is about.
+type Refusal = (Option<CoreId>, Reason);
+
+fn carry_out(core: &'static CoreLocal, line: &Line<'_>) {
+    let &Line { id, dry, order } = line;
+    let done = match order {
+        None => Err((None, Reason::Syntax)),
+        Some(Order::Help) => {
+            HELP.iter().for_each(|text| info!(target: "order", "id={id} {text}"));
+            Ok(None)
+        }
+        Some(Order::Cores) => {
+            show_cores(id);
+            Ok(None)
+        }
+        Some(Order::Domains) => {
+            domain::all().iter().for_each(|domain| show_domain(id, domain));
+            Ok(None)
+        }
+        Some(Order::Move { cores, from, to, patience }) => {
+            move_cores(core, line, &Move { cores, from, to, patience }).map(Some)
+        }
+        Some(Order::Unfold(name)) => named(name).and_then(|domain| unfold(core, line, domain).map(Some)),
+        Some(Order::On(cores)) => switch_on(core, line, cores).map(Some),
+        Some(Order::Set { domain, count, patience }) => {
+            named(domain).and_then(|domain| set(core, line, domain, count, patience).map(Some))
+        }
+        Some(Order::Cancel(cores)) => cancel(core, cores, dry).map(|()| None),
+        Some(Order::Stop(name)) => named(name).map(|domain| {
+            if !dry {
+                domain.stop(core, EndKind::Failed);
+            }
+            None
+        }),
+        Some(Order::Governor(on)) => {
+            if dry || govern::switch(core, on) {
+                Ok(None)
+            } else {
+                Err((None, Reason::NotRunning))
+            }
+        }
+    };
+    match done {
+        Err((about, why)) => refuse(id, about, why),
+        Ok(None) => info!(target: "order", "id={id} end"),
+        Ok(Some(cores)) if dry => info!(target: "order", "id={id} would cores={cores}"),
+        Ok(Some(_)) => {} // said before the first of them could be done
+    }
+}
+
+fn cancel(core: &CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
+    for id in cores.iter() {
+        match kernel().ledger.read(id).map(|record| record.state) {
+            Some(CoreState::Asked(..)) => {}
+            Some(_) => return Err((Some(id), Reason::NotAsked)),
+            None => return Err((Some(id), Reason::UnknownCore)),
+        }
+    }
+    for id in cores.iter().filter(|_| !dry) {
+        // If it was given up meanwhile, its own order says so.
+        let _ = transfer::cancel(core, id, Reason::Cancelled);
+    }
+    Ok(())
+}
+
+fn named(name: &str) -> Result<&'static Domain, Refusal> {
+    domain::all().iter().copied().find(|domain| domain.spec.name == name).ok_or((None, Reason::UnknownDomain))
+}
+
+fn show_cores(id: u16) {
+    for (core, record) in kernel().ledger.cores() {
+        let contexts = boot::core(core).map_or(0, |core| core.queue.attached());
+        let owner = record.state.owner().map_or("-", |owner| name_of(Heir::Domain(owner)));
+        let (state, heir) = match record.state {
+            CoreState::Off { held: true } => ("off", "held"),
+            CoreState::Off { held: false } => ("off", "-"),
+            CoreState::Waking(heir) => ("waking", name_of(heir)),
+            CoreState::Idle => ("idle", "-"),
+            CoreState::Owned(_) => ("owned", "-"),
+            CoreState::Asked(_, heir) => ("asked", name_of(heir)),
+            CoreState::Releasing(_, heir) => ("releasing", name_of(heir)),
+            CoreState::Failed => ("failed", "-"),
+        };
+        info!(target: "order", "id={id} core={core} state={state} domain={owner} heir={heir} contexts={contexts}");
+    }
+}
+
+fn show_domain(id: u16, domain: &Domain) {
+    let (now, counts) = (domain.life.now(), domain.quota.counts());
+    let phase = match now.phase {
+        Phase::Loading => "loading",
+        Phase::Running => "running",
+        Phase::Stopping => "stopping",
+        Phase::Ended => "ended",
+    };
+    let on = domain.contexts().iter().filter(|context| context.power.affinity_info() != AffinityState::Off).count();
+    let (min, max, name) = (domain.quota.min(), domain.quota.max(), domain.spec.name);
+    info!(
+        target: "order",
+        "id={id} domain={name} phase={phase} cores={} granted={} min={min} max={max} contexts-on={on} boots={}",
+        counts.owned, counts.granted, now.boots
+    );
+}
+
+/// The order `move`, and those that are made of it.
+struct Move<'a> {
+    cores: CoreSet,
+    from: Option<Party<'a>>,
+    to: Party<'a>,
+    patience: Patience,
+}
+
+/// What one core of an order needs.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Its domain is to give it up.
+    Ask(&'static Domain),
+    /// It is idle and gets an owner.
+    Give,
+    /// It is idle and goes off.
+    GoOff,
+    /// It is off and wakes.
+    Wake,
+    /// It is off already, and is held off from now on.
+    Hold,
+}
+
+fn move_cores(core: &'static CoreLocal, line: &Line<'_>, order: &Move<'_>) -> Result<usize, Refusal> {
+    let heir = match order.to {
+        Party::Pool => Heir::Pool,
+        Party::Off => Heir::Off,
+        Party::Domain(name) => Heir::Domain(named(name)?.id),
+    };
+    if let Some(Party::Domain(from)) = order.from {
+        named(from)?;
+    }
+    for id in order.cores.iter() {
+        way(id, order.from, heir).map_err(|why| (Some(id), why))?;
+    }
+    accept(line, &order.cores);
+    if !line.dry {
+        carry_out_all(core, line.id, order, heir);
+    }
+    Ok(order.cores.count())
+}
+
+/// Says that what follows is about these cores.
+fn accept(line: &Line<'_>, cores: &CoreSet) {
+    if !line.dry {
+        info!(target: "order", "id={} accepted cores={}", line.id, cores.count());
+    }
+}
+
+/// How a core gets to its heir, or why it cannot.
+fn way(id: CoreId, from: Option<Party<'_>>, heir: Heir) -> Result<Way, Reason> {
+    let state = kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state;
+    let owner = state.owner().and_then(domain::by_id);
+    let fits = match from {
+        None => true,
+        Some(Party::Domain(name)) => owner.is_some_and(|owner| owner.spec.name == name),
+        Some(Party::Pool | Party::Off) => owner.is_none(),
+    };
+    if heir == Heir::Off && id.index() == 0 {
+        return Err(Reason::FirstCore);
+    }
+    match (state, heir) {
+        (CoreState::Failed, _) => Err(Reason::FailedCore),
+        _ if !fits => Err(Reason::NotOwner),
+        (CoreState::Owned(owner), _) => {
+            check(&kernel().ledger, &transfer::AllQuotas, id, owner, heir)?;
+            receiver_runs(heir)?;
+            domain::by_id(owner).map(Way::Ask).ok_or(Reason::UnknownDomain)
+        }
+        (CoreState::Idle, Heir::Off) => Ok(Way::GoOff),
+        (CoreState::Off { .. }, Heir::Off) => Ok(Way::Hold),
+        (CoreState::Idle | CoreState::Off { .. }, Heir::Domain(heir)) => {
+            receiver_runs(Heir::Domain(heir))?;
+            let quota = &domain::by_id(heir).ok_or(Reason::UnknownDomain)?.quota;
+            let way = if state == CoreState::Idle { Way::Give } else { Way::Wake };
+            if quota.can_expect_some() { Ok(way) } else { Err(Reason::AboveMax) }
+        }
+        _ => Err(obstacle(state)),
+    }
+}
+
+fn receiver_runs(heir: Heir) -> Result<(), Reason> {
+    let Heir::Domain(heir) = heir else { return Ok(()) };
+    let runs = domain::by_id(heir).is_some_and(|heir| heir.life.now().phase == Phase::Running);
+    if runs { Ok(()) } else { Err(Reason::NotRunning) }
+}
+
+/// Makes the first step for each core. From here on one that cannot go on is reported by itself.
+fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir) {
+    let mut to_wake = CoreSet::new();
+    for core_id in order.cores.iter() {
+        let Some(target) = boot::core(core_id) else { continue };
+        let done = way(core_id, order.from, heir).and_then(|way| {
+            let terms = |within| Terms { order: Some(id), within_ms: within, give_up: order.patience.give_up };
+            match way {
+                Way::Ask(domain) => {
+                    let within = order.patience.within.unwrap_or(domain.spec.deadline_ms);
+                    return transfer::order(core, core_id, domain, heir, terms(within)).map(|()| false);
+                }
+                Way::Give => {
+                    let Heir::Domain(heir) = heir else { return Err(Reason::UnknownDomain) };
+                    let domain = domain::by_id(heir).ok_or(Reason::UnknownDomain)?;
+                    return transfer::give(core, core_id, domain).map(|()| true);
+                }
+                Way::GoOff => {
+                    if !target.errand.go_off(terms(0)) {
+                        return Err(Reason::Busy);
+                    }
+                    power::ordered_off(target);
+                    post(core, core_id, Requests::ERRAND);
+                    return Ok(false);
+                }
+                Way::Hold => kernel().ledger.change(core_id, CoreEvent::Hold(true)).map_err(|_| Reason::Busy)?,
+                Way::Wake => {
+                    let Heir::Domain(heir) = heir else { return Err(Reason::UnknownDomain) };
+                    let domain = domain::by_id(heir).ok_or(Reason::UnknownDomain)?;
+                    domain.quota.expect_some().map_err(|_| Reason::AboveMax)?;
+                    if !target.errand.expect_report(terms(0)) {
+                        domain.quota.unexpect(true);
+                        return Err(Reason::Busy);
+                    }
+                    let _ = kernel().ledger.change(core_id, CoreEvent::Hold(false));
+                    to_wake.insert(core_id);
+                    return Ok(false);
+                }
+            };
+            Ok(true)
+        });
+        match done {
+            Ok(true) => info!(target: "order", "id={id} core={core_id} done to={} folded=0", name_of(heir)),
+            Ok(false) => {} // it says so itself
+            Err(why) => info!(target: "order", "id={id} core={core_id} failed reason={why} ({})", why.text()),
+        }
+    }
+    power::wake(core, to_wake, heir);
+}
+
+fn switch_on(core: &'static CoreLocal, line: &Line<'_>, cores: CoreSet) -> Result<usize, Refusal> {
+    for id in cores.iter() {
+        match kernel().ledger.read(id).map(|record| record.state) {
+            Some(CoreState::Off { .. }) => {}
+            Some(state) => return Err((Some(id), obstacle(state))),
+            None => return Err((Some(id), Reason::UnknownCore)),
+        }
+    }
+    accept(line, &cores);
+    if !line.dry {
+        let terms = Terms { order: Some(line.id), within_ms: 0, give_up: false };
+        let mut to_wake = CoreSet::new();
+        for target in cores.iter().filter_map(boot::core) {
+            if target.errand.expect_report(terms) {
+                let _ = kernel().ledger.change(target.id, CoreEvent::Hold(false));
+                to_wake.insert(target.id);
+            } else {
+                let (id, core, why) = (line.id, target.id, Reason::Busy);
+                info!(target: "order", "id={id} core={core} failed reason={why} ({})", why.text());
+            }
+        }
+        power::wake(core, to_wake, Heir::Pool);
+    }
+    Ok(cores.count())
+}
+
+/// Cores that nobody has, idle ones first.
+fn free_cores(count: usize) -> CoreSet {
+    let is =
+        |wanted: CoreState| kernel().ledger.cores().filter(move |(_, record)| record.state == wanted).map(|(id, _)| id);
+    is(CoreState::Idle).chain(is(CoreState::Off { held: false })).take(count).collect()
+}
+
+fn give(core: &'static CoreLocal, line: &Line<'_>, to: &'static Domain, count: usize) -> Result<usize, Refusal> {
+    let cores = free_cores(count);
+    if cores.count() < count {
+        return Err((None, Reason::NoIdleCore));
+    }
+    let to = Party::Domain(to.spec.name);
+    move_cores(core, line, &Move { cores, from: Some(Party::Pool), to, patience: Patience::default() })
+}
+
+fn unfold(core: &'static CoreLocal, line: &Line<'_>, domain: &'static Domain) -> Result<usize, Refusal> {
+    let folded = domain.placement.lock().folded;
+    give(core, line, domain, folded)
+}
+
+fn set(
+    core: &'static CoreLocal,
+    line: &Line<'_>,
+    domain: &'static Domain,
+    count: u32,
+    patience: Patience,
+) -> Result<usize, Refusal> {
+    let quota = &domain.quota;
+    let counts = quota.counts();
+    let owned = u32::from(counts.owned.saturating_sub(counts.leaving));
+    let allowed = if count < quota.min().max(1) {
+        Err(Reason::BelowMin)
+    } else if count > quota.max() {
+        Err(Reason::AboveMax)
+    } else {
+        Ok(())
+    };
+    allowed.map_err(|why| (None, why))?;
+    if count > owned {
+        return give(core, line, domain, count.saturating_sub(owned) as usize);
+    }
+    let mut cores = CoreSet::new();
+    for id in govern::last_cores(domain) {
+        if cores.count() < owned.saturating_sub(count) as usize {
+            cores.insert(id);
+        }
+    }
+    let moved = move_cores(core, line, &Move { cores, from: None, to: Party::Pool, patience })?;
+    if !line.dry {
+        let _ = quota.set_granted(count);
+    }
+    Ok(moved)
+}
+
+/// An order of a domain that may manage cores.
+///
+/// # Errors
+/// `InvalidParameters` for a core or target that does not exist, `Denied` for whatever else stands against it.
+pub fn managed(core: &'static CoreLocal, id: u64, target: u64, deadline_ms: u64) -> Result<(), PsciError> {
+    let number = |value: u64| usize::try_from(value).ok();
+    let id = number(id).and_then(CoreId::new).ok_or(PsciError::InvalidParameters)?;
+    let heir = match target {
+        hypercall::TO_POOL => Heir::Pool,
+        hypercall::TO_OFF => Heir::Off,
+        index => {
+            let heir = number(index).and_then(DomainId::new).filter(|heir| domain::by_id(*heir).is_some());
+            Heir::Domain(heir.ok_or(PsciError::InvalidParameters)?)
+        }
+    };
+    let terms = Terms { order: None, within_ms: deadline_ms.min(u64::from(u32::MAX)) as u32, give_up: false };
+    move_one(core, id, heir, terms).map_err(|why| match why {
+        Reason::UnknownCore => PsciError::InvalidParameters,
+        _ => PsciError::Denied,
+    })
+}
+
+/// Makes the first step for one core.
+fn move_one(core: &'static CoreLocal, id: CoreId, heir: Heir, terms: Terms) -> Result<(), Reason> {
+    let ledger = &kernel().ledger;
+    if heir == Heir::Off && id.index() == 0 {
+        return Err(Reason::FirstCore);
+    }
+    receiver_runs(heir)?;
+    let to = match heir {
+        Heir::Domain(to) => domain::by_id(to),
+        Heir::Pool | Heir::Off => None,
+    };
+    if let Some(owner) = ledger.owned(id) {
+        return transfer::order(core, id, domain::by_id(owner).ok_or(Reason::UnknownDomain)?, heir, terms);
+    }
+    let state = ledger.read(id).ok_or(Reason::UnknownCore)?.state;
+    match (state, to) {
+        (CoreState::Idle, Some(to)) => transfer::give(core, id, to),
+        (CoreState::Off { .. }, Some(to)) => {
+            to.quota.expect_some().map_err(|_| Reason::AboveMax)?;
+            let _ = ledger.change(id, CoreEvent::Hold(false));
+            power::wake(core, CoreSet::from_iter([id]), heir);
+            Ok(())
+        }
+        (CoreState::Idle, None) if heir == Heir::Off => {
+            let noted = boot::core(id).ok_or(Reason::UnknownCore)?.errand.go_off(terms);
+            post(core, id, Requests::ERRAND);
+            if noted { Ok(()) } else { Err(Reason::Busy) }
+        }
+        _ => Err(obstacle(state)),
+    }
+}

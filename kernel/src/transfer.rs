@@ -1,0 +1,594 @@
+//! Cores change hands: the kernel's side of `hotplug::transfer` and `hotplug::placement`.
+//!
+//! An order is noted in the core's [`Errand`] by whoever gives it; everything else happens on the core itself. Locks: a
+//! domain's placement, then its control port, then what the vGIC has.
+
+use crate::arch::context::{self, Context};
+use crate::arch::core_local::CoreLocal;
+use crate::arch::timer;
+use crate::boot::{self, kernel};
+use crate::domain::{self, Domain, post};
+use crate::schedule;
+use crate::trace::{self, About};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use domains::control::{Answer, Request, Said, Wish};
+use domains::ledger::{CoreState, Heir, Quota};
+use domains::{DomainId, psci::AffinityState};
+use hotplug::placement::refuge;
+use hotplug::transfer::{self, Leaving, Quotas, Reason};
+use log::info;
+use smp::core_id::CoreId;
+use smp::mailbox::Requests;
+use smp::run_queue::{Priority, Slot};
+use smp::trace::Event;
+
+/// A guest that was busy is asked again after this part of a second.
+const RETRIES_PER_SECOND: u64 = 10;
+/// Times that a context looks for a core to go on on, while others take away what it finds.
+const TRIES: usize = 8;
+
+/// The steps of a [`Event::CoreMove`] record.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// The guest is asked.
+    Asked = 1,
+    /// It is busy.
+    Busy = 2,
+    /// It refused.
+    Refused = 3,
+    /// It did not answer in time.
+    Deadline = 4,
+    /// The core is clean.
+    Taken = 5,
+    /// It is its heir's.
+    Given = 6,
+    /// It stays.
+    Cancelled = 7,
+    /// It could not be done.
+    Failed = 8,
+}
+
+/// How far an errand is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    None = 0,
+    Ordered = 1,
+    Asked = 2,
+    Busy = 3,
+    Refused = 4,
+    GoOff = 5,
+}
+
+/// What was ordered for a core. Written under its domain's placement lock, before it is posted to the core; `stage` also
+/// by who hears the guest's answer.
+#[derive(Debug, Default)]
+pub struct Errand {
+    /// The order's number and [`REPORT`], or 0.
+    order: AtomicU32,
+    stage: AtomicU32,
+    give_up: AtomicBool,
+    /// When the core is taken, in ticks; 0: at once.
+    deadline: AtomicU64,
+    /// When a busy guest is asked again; 0: it was not busy (own).
+    retry: AtomicU64,
+}
+
+/// Somebody waits for a line about the order's end.
+const REPORT: u32 = 1 << 16;
+
+/// Who ordered, and how patient he is.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The order's number, if its end is to be reported.
+    pub order: Option<u16>,
+    /// Milliseconds that the domain is asked for.
+    pub within_ms: u32,
+    /// It keeps the core afterwards.
+    pub give_up: bool,
+}
+
+impl Terms {
+    fn order(self) -> u32 {
+        self.order.map_or(0, |order| u32::from(order) | REPORT)
+    }
+}
+
+impl Errand {
+    fn stage_is(&self, stage: Stage) -> bool {
+        self.stage.load(Acquire) == stage as u32
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        self.stage.store(stage as u32, Release);
+    }
+
+    /// Notes the number of an order whose end is to be reported. False: another one is not over yet.
+    pub fn expect_report(&self, terms: Terms) -> bool {
+        terms.order.is_none() || self.order.compare_exchange(0, terms.order(), AcqRel, Relaxed).is_ok()
+    }
+
+    /// The order that is to be reported, once. Before the step that ends it: the next order may come right after that.
+    pub fn take_order(&self) -> u32 {
+        self.order.swap(0, AcqRel)
+    }
+
+    /// Notes an order for a core that a domain owns; answers the one before, if that was to go off and is too late.
+    fn begin(&self, terms: Terms) -> u32 {
+        let ticks = u64::from(terms.within_ms).wrapping_mul(timer::frequency() / 1000);
+        let before = self.order.swap(terms.order(), AcqRel);
+        self.give_up.store(terms.give_up, Relaxed);
+        self.deadline.store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks) }, Relaxed);
+        self.retry.store(0, Relaxed);
+        self.set_stage(Stage::Ordered);
+        before
+    }
+
+    /// The core is to go off as soon as it finds itself idle. False: another order for it is not over yet.
+    pub fn go_off(&self, terms: Terms) -> bool {
+        let noted = self.expect_report(terms);
+        if noted {
+            self.set_stage(Stage::GoOff);
+        }
+        noted
+    }
+
+    /// Whether it is, once.
+    pub fn is_to_go_off(&self) -> bool {
+        let (from, to) = (Stage::GoOff as u32, Stage::None as u32);
+        self.stage_is(Stage::GoOff) && self.stage.compare_exchange(from, to, AcqRel, Relaxed).is_ok()
+    }
+
+    /// When the core has to look at it again; 0: never.
+    pub fn alarm(&self) -> u64 {
+        let deadline = self.deadline.load(Relaxed);
+        match self.stage.load(Acquire) {
+            stage if stage == Stage::Asked as u32 => deadline,
+            stage if stage == Stage::Busy as u32 => deadline.min(self.retry.load(Relaxed)),
+            _ => 0,
+        }
+    }
+}
+
+/// All domains' quotas.
+pub struct AllQuotas;
+
+impl Quotas for AllQuotas {
+    fn quota(&self, domain: DomainId) -> Option<&Quota> {
+        domain::by_id(domain).map(|domain| &domain.quota)
+    }
+}
+
+fn step(core: &CoreLocal, id: CoreId, step: Step) {
+    step_of(core, boot::core(id).map_or(0, |target| target.errand.order.load(Relaxed)), id, step);
+}
+
+fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
+    let a = id.index() as u64 | u64::from(order & 0xffff) << 16;
+    trace::record(core, Event::CoreMove, About::Machine, a, step as u64);
+}
+
+/// Says how the order for a core ended, to whoever waits for that.
+pub fn report(id: CoreId, folded: usize, end: Result<Heir, Reason>) {
+    if let Some(target) = boot::core(id) {
+        report_as(target.errand.take_order(), id, folded, end);
+    }
+}
+
+/// The same for an order that was [taken](Errand::take_order) before.
+pub fn report_as(order: u32, id: CoreId, folded: usize, end: Result<Heir, Reason>) {
+    if order & REPORT == 0 {
+        return;
+    }
+    let order = order & 0xffff;
+    match end {
+        Ok(heir) => info!(target: "order", "id={order} core={id} done to={} folded={folded}", name_of(heir)),
+        Err(why) => info!(target: "order", "id={order} core={id} failed reason={why} ({})", why.text()),
+    }
+}
+
+/// The word for an heir.
+pub fn name_of(heir: Heir) -> &'static str {
+    match heir {
+        Heir::Pool => "pool",
+        Heir::Off => "off",
+        Heir::Domain(id) => domain::by_id(id).map_or("", |domain| domain.spec.name),
+    }
+}
+
+/// Orders that `domain` gives up the core `id` for `heir`.
+///
+/// # Errors
+/// Nothing has changed, for the reason given.
+pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, terms: Terms) -> Result<(), Reason> {
+    let target = boot::core(id).ok_or(Reason::UnknownCore)?;
+    {
+        let _placement = domain.placement.lock();
+        transfer::ask(&kernel().ledger, &AllQuotas, id, domain.id, heir)?;
+        let before = target.errand.begin(terms);
+        report_as(before, id, 0, Err(Reason::Busy));
+    }
+    if terms.within_ms != 0 {
+        domain::trace_owner(core, id); // otherwise it is its heir's at once
+    }
+    post(core, id, Requests::ERRAND);
+    Ok(())
+}
+
+/// Ends what was ordered for a core: its domain keeps it.
+///
+/// # Errors
+/// See [`transfer::cancel`].
+pub fn cancel(core: &CoreLocal, id: CoreId, why: Reason) -> Result<(), Reason> {
+    let owner = kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state.owner().ok_or(Reason::NotOwner)?;
+    let domain = domain::by_id(owner).ok_or(Reason::UnknownDomain)?;
+    let target = boot::core(id).ok_or(Reason::UnknownCore)?;
+    let order;
+    {
+        let _placement = domain.placement.lock();
+        transfer::cancel(&kernel().ledger, &AllQuotas, id)?;
+        target.errand.set_stage(Stage::None);
+        step(core, id, Step::Cancelled);
+        order = target.errand.take_order();
+    }
+    withdraw(core, domain, target);
+    domain::trace_owner(core, id);
+    report_as(order, id, 0, Err(why));
+    post(core, id, Requests::ERRAND);
+    Ok(())
+}
+
+/// The contexts on `target` are asked for nothing any more.
+fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
+    let mut control = domain.control.lock();
+    for context in target.queue.entries().filter_map(|(_, id)| domain::context(id)) {
+        control.withdraw(context.index);
+    }
+    domain.update_control_line(core, &control);
+}
+
+/// This core was posted an errand, or it is time to look at it.
+pub fn attend(core: &'static CoreLocal) {
+    if !core.errand.stage_is(Stage::None)
+        && let Some(domain) = kernel().ledger.asked(core.id).and_then(domain::by_id)
+    {
+        progress(core, domain);
+    }
+    schedule::update_alarm(core);
+}
+
+fn progress(core: &'static CoreLocal, domain: &'static Domain) {
+    let (errand, now) = (&core.errand, timer::now());
+    let (deadline, retry) = (errand.deadline.load(Relaxed), errand.retry.load(Relaxed));
+    if errand.stage_is(Stage::Refused) {
+        step(core, core.id, Step::Refused);
+        answered(core, Answer::Refused);
+        return end_of_patience(core, domain, Reason::Refused);
+    }
+    if now >= deadline || core.queue.attached() == 0 {
+        if errand.stage_is(Stage::Asked) || errand.stage_is(Stage::Busy) {
+            step(core, core.id, Step::Deadline);
+        }
+        return end_of_patience(core, domain, Reason::Timeout);
+    }
+    if errand.stage_is(Stage::Busy) && retry == 0 {
+        step(core, core.id, Step::Busy);
+        answered(core, Answer::Busy);
+        errand.retry.store(now.wrapping_add(timer::frequency() / RETRIES_PER_SECOND), Relaxed);
+    } else if errand.stage_is(Stage::Ordered) || (errand.stage_is(Stage::Busy) && now >= retry) {
+        errand.retry.store(0, Relaxed);
+        errand.set_stage(Stage::Asked);
+        step(core, core.id, Step::Asked);
+        for context in core.queue.entries().filter_map(|(_, id)| domain::context(id)) {
+            let order = errand.order.load(Relaxed);
+            if order & REPORT != 0 {
+                info!(target: "order", "id={} core={} asked context={}", order & 0xffff, core.id, context.index);
+            }
+            ask_guest(core, domain, Request { wish: Wish::Offline, context: context.index });
+        }
+    }
+}
+
+fn answered(core: &CoreLocal, answer: Answer) {
+    let order = core.errand.order.load(Relaxed);
+    if order & REPORT != 0 {
+        info!(target: "order", "id={} core={} answer={answer}", order & 0xffff, core.id);
+    }
+}
+
+/// Hands a request to the domain's control port.
+fn ask_guest(core: &CoreLocal, domain: &Domain, request: Request) {
+    let mut control = domain.control.lock();
+    control.ask(request);
+    domain.update_control_line(core, &control);
+    if !domain.has_board() {
+        domain.notify(core);
+    }
+}
+
+/// The guest's answer to a request, or that it is there.
+pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
+    let seat = |index: u16| domain.contexts().get(usize::from(index))?.seat.now();
+    match said {
+        Said::Answer(answer, Request { wish: Wish::Offline, context }) => {
+            let stage = match answer {
+                Answer::Done => return, // its CPU_OFF said so
+                Answer::Busy => Stage::Busy,
+                Answer::Refused => Stage::Refused,
+            };
+            let Some(target) = seat(context).and_then(boot::core) else { return };
+            let asked = Stage::Asked as u32;
+            if target.errand.stage.compare_exchange(asked, stage as u32, AcqRel, Relaxed).is_ok() {
+                post(core, target.id, Requests::ERRAND);
+            }
+        }
+        Said::Answer(Answer::Refused, Request { wish: Wish::Online, context }) => {
+            info!(target: "order", "domain={} refused online context={context}", domain.spec.name);
+        }
+        Said::Answer(..) => {}
+        Said::Ready => {
+            // What it was asked before it listened is asked again.
+            for id in domain.contexts().iter().filter_map(|context| context.seat.now()) {
+                let Some(target) = boot::core(id) else { continue };
+                let (asked, ordered) = (Stage::Asked as u32, Stage::Ordered as u32);
+                if target.errand.stage.compare_exchange(asked, ordered, AcqRel, Relaxed).is_ok() {
+                    post(core, id, Requests::ERRAND);
+                }
+            }
+            let spare = domain.placement.lock().spare.count();
+            domain.control.lock().forget_offers();
+            for _ in 0..spare {
+                offer(core, domain);
+            }
+        }
+    }
+}
+
+/// Asks the domain to take one more of its CPUs on-line.
+fn offer(core: &CoreLocal, domain: &Domain) {
+    let contexts = domain.contexts();
+    let off = |index: u16| {
+        let context = contexts.get(usize::from(index));
+        context.is_some_and(|context| context.power.affinity_info() == AffinityState::Off)
+    };
+    let mut control = domain.control.lock();
+    control.offer(contexts.len(), off);
+    domain.update_control_line(core, &control);
+    if !domain.has_board() {
+        domain.notify(core);
+    }
+}
+
+fn end_of_patience(core: &'static CoreLocal, domain: &'static Domain, why: Reason) {
+    if core.errand.give_up.load(Relaxed) {
+        let _ = cancel(core, core.id, why);
+    } else {
+        take(core, domain);
+    }
+}
+
+/// Takes this core from its domain, whose contexts here go on on others of its cores.
+fn take(core: &'static CoreLocal, domain: &'static Domain) {
+    core.errand.set_stage(Stage::None);
+    let spare;
+    let leaving = {
+        let mut placement = domain.placement.lock();
+        // The order may have been cancelled meanwhile.
+        if kernel().ledger.asked(core.id).is_none() {
+            return;
+        }
+        placement.spare.remove(core.id);
+        spare = !placement.spare.is_empty();
+        transfer::begin(&kernel().ledger, core.id, domain.id)
+    };
+    let Some(leaving) = leaving else { return };
+    if core.errand.deadline.load(Relaxed) != 0 {
+        withdraw(core, domain, core);
+    }
+    if core.queue.attached() == 0 {
+        domain.control.lock().forget_offers(); // one of them is for this core
+    }
+    let mut folded = 0usize;
+    for (slot, id) in core.queue.entries() {
+        let Some(context) = domain::context(id) else { continue };
+        let found = (0..TRIES).any(|_| {
+            let to = find_refuge(core, domain, context, spare);
+            to.is_some_and(|to| migrate(core, slot, context, to, Crowd::Any))
+        });
+        if !found {
+            step(core, core.id, Step::Failed);
+            let order = core.errand.take_order();
+            transfer::keep(&kernel().ledger, &AllQuotas, core.id, leaving);
+            domain::trace_owner(core, core.id);
+            return report_as(order, core.id, folded, Err(Reason::NoOtherCore));
+        }
+        folded = folded.wrapping_add(1);
+    }
+    context::clean(core);
+    hand_over(core, core.id, leaving, folded);
+}
+
+/// Where a context of this core goes on: on a core that its domain has to `spare`, or on another context's.
+fn find_refuge(core: &CoreLocal, domain: &Domain, context: &Context, spare: bool) -> Option<CoreId> {
+    if spare {
+        let owned = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
+        if let Some(id) = domain.placement.lock().spare.iter().find(owned) {
+            return Some(id);
+        }
+    }
+    let seat = |index: usize| domain.contexts().get(index)?.seat.now();
+    let crowd = |id: CoreId| {
+        let usable = id != core.id && kernel().ledger.is(id, CoreState::Owned(domain.id));
+        usable.then_some(boot::core(id)?.queue.attached())
+    };
+    refuge(usize::from(context.index), domain.contexts().len(), seat, crowd)
+}
+
+/// Whether a context may join others on a core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    Any,
+    Alone,
+}
+
+/// Sends a context of this core to another core of its domain. False: that is not its domain's to use, and the context
+/// stays.
+fn migrate(core: &CoreLocal, slot: Slot, context: &'static Context, to: CoreId, crowd: Crowd) -> bool {
+    let (domain, Some(target)) = (context.domain, boot::core(to)) else { return false };
+    if core.current().is_some_and(|(_, loaded)| core::ptr::eq(loaded, context)) {
+        context.unload(core);
+        core.set_current(None);
+    }
+    context.count_stolen_from_now();
+    let taken = {
+        let mut placement = domain.placement.lock();
+        let others = target.queue.attached();
+        let better = crowd == Crowd::Any || (others == 0 && core.queue.attached() > 1);
+        if !better || !kernel().ledger.is(to, CoreState::Owned(domain.id)) {
+            return false;
+        }
+        // Its seat first: should it be picked at once, that is where it is.
+        context.seat.set(Some(to));
+        let Ok(taken) = target.queue.attach(context.id, Priority(domain.spec.priority as u8)) else {
+            context.seat.set(Some(core.id));
+            return false;
+        };
+        core.queue.detach(slot);
+        placement.left(core.queue.attached());
+        placement.seated(to, others);
+        taken
+    };
+    target.queue.wake(taken);
+    let a = u64::from(context.index) | (core.id.index() as u64) << 16;
+    trace::record(core, Event::ContextMove, About::Context(context), a, to.index() as u64);
+    post(core, to, Requests::ARRIVAL);
+    disappoint(core, context);
+    true
+}
+
+/// If a core wanted this context, which is elsewhere now, or off, that looks for something else.
+pub fn disappoint(core: &CoreLocal, context: &Context) {
+    if let Some(id) = context.take_wanted() {
+        welcome(core, id, context.domain);
+    }
+}
+
+/// Contexts of this core that are wanted on others go there.
+pub fn send_away(core: &CoreLocal) {
+    for (slot, id) in core.queue.entries() {
+        if let Some(context) = domain::context(id)
+            && let Some(to) = context.take_wanted()
+        {
+            // If it fails, the core that wanted it was given a context, or left the domain, or none is folded any more.
+            if !migrate(core, slot, context, to, Crowd::Alone) {
+                offer(core, context.domain);
+            }
+        }
+    }
+}
+
+/// A core on which nothing of its old domain is left goes to its heir. `id` is this core, or one that waits.
+pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded: usize) {
+    let heir = match leaving.heir {
+        Heir::Domain(heir) => domain::by_id(heir),
+        Heir::Pool | Heir::Off => None,
+    };
+    let Some(target) = boot::core(id) else { return };
+    if target.errand.stage.swap(Stage::None as u32, AcqRel) == Stage::Asked as u32 && leaving.asked {
+        answered(target, Answer::Done);
+    }
+    if leaving.asked && target.errand.deadline.load(Relaxed) != 0 {
+        step(core, id, Step::Taken); // otherwise it was ordered just now
+    }
+    let held = heir.filter(|heir| heir.life.join().is_ok());
+    let order = target.errand.take_order();
+    let inherits = transfer::finish(&kernel().ledger, &AllQuotas, id, leaving, held.is_some());
+    domain::trace_owner(core, id);
+    let end = if inherits { Ok(leaving.heir) } else { Err(Reason::ReceiverStopped) };
+    step_of(core, order, id, if inherits { Step::Given } else { Step::Failed });
+    if let Some(heir) = held {
+        if inherits {
+            welcome(core, id, heir);
+        }
+        domain::leave_life(core, heir, None);
+    }
+    report_as(order, id, folded, end);
+    if id != core.id {
+        post(core, id, Requests::ERRAND);
+    } else if core.alarm.load(Relaxed) != 0 {
+        schedule::update_alarm(core);
+    }
+    if leaving.heir == Heir::Pool || !inherits {
+        domain::start_waiting(core);
+    }
+}
+
+/// The core `id` is the domain's now, and has no context: one that is folded goes there, or the guest is asked to use it.
+/// The caller holds the domain's life.
+pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
+    let Some(target) = boot::core(id) else { return };
+    let folded = {
+        let mut placement = domain.placement.lock();
+        if target.queue.attached() > 0 || kernel().ledger.read(id).map(|now| now.state.owner()) != Some(Some(domain.id))
+        {
+            return;
+        }
+        placement.spare.insert(id);
+        placement.folded > 0
+    };
+    let crowded = |context: &&Context| {
+        let crowd = context.seat.now().and_then(boot::core).map_or(0, |core| core.queue.attached());
+        crowd > 1 && context.want(id)
+    };
+    match domain.contexts().iter().filter(|_| folded).find(crowded) {
+        Some(context) => {
+            if let Some(from) = context.seat.find() {
+                post(core, from, Requests::MIGRATE);
+            }
+        }
+        None => offer(core, domain),
+    }
+}
+
+/// Makes an idle core `id` the domain's.
+///
+/// # Errors
+/// Nothing has changed, for the reason given.
+pub fn give(core: &'static CoreLocal, id: CoreId, domain: &'static Domain) -> Result<(), Reason> {
+    domain.life.join().map_err(|_| Reason::NotRunning)?;
+    let given = domain.quota.expect_some().map_err(|_| Reason::AboveMax).and_then(|()| {
+        kernel().ledger.claim(id, domain.id).map_err(|_| {
+            domain.quota.unexpect(false);
+            Reason::Busy
+        })
+    });
+    if given.is_ok() {
+        domain.quota.arrived();
+        domain::trace_owner(core, id);
+        step(core, id, Step::Given);
+        welcome(core, id, domain);
+    }
+    domain::leave_life(core, domain, None);
+    given.map(|_| ())
+}
+
+/// This core woke for `domain`: because it was ordered to, or for a context that waits on it.
+pub fn arrive(core: &'static CoreLocal, domain: &'static Domain, order: u32) {
+    if core.queue.attached() > 0 {
+        return;
+    }
+    if domain.life.join().is_ok() {
+        domain.quota.arrived();
+        welcome(core, core.id, domain);
+        report_as(order, core.id, 0, Ok(Heir::Domain(domain.id)));
+        return domain::leave_life(core, domain, None);
+    }
+    domain.quota.unexpect(true);
+    let ledger = &kernel().ledger;
+    if ledger.begin_release(core.id, domain.id).is_ok() {
+        let _ = ledger.finish_release(core.id, domain.id);
+    }
+    domain::trace_owner(core, core.id);
+    domain::start_waiting(core);
+    report_as(order, core.id, 0, Err(Reason::ReceiverStopped));
+}

@@ -1,0 +1,75 @@
+//! The options of `corral stress`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::SetupArgs;
+
+/// Options of `stress`.
+#[derive(Debug, Args)]
+pub struct StressArgs {
+    /// What is stressed.
+    #[command(subcommand)]
+    pub subject: Subject,
+}
+
+/// What can be stressed.
+#[derive(Debug, Subcommand)]
+pub enum Subject {
+    /// Cores that change hands, go off and come back
+    #[command(after_help = "\
+Examples:
+  cargo corral stress hotplug                        100,000 moves of simulated cores
+  cargo corral stress hotplug --moves 1000000 --cores 16 --seed 7
+  cargo corral stress hotplug --seed 7 --world 31    one world again, with its last steps
+  cargo corral stress hotplug --json > stress.json
+  cargo corral stress hotplug --qemu                 200 orders to a machine under QEMU
+  cargo corral stress hotplug --qemu --moves 60 --seed 3 --report report/
+
+The model runs the kernel's own sources on simulated cores, a process for each world: a machine with four or five
+domains whose guests obey, are busy, refuse, are deaf, hang, reset, fault and end, with random orders, CPU_ON, CPU_OFF,
+the governor, idle cores that go off, and cores that do not come back. Which core goes on next is drawn at each access
+to what they share. A small specification looks on; when it is violated, the seed and the last 50 steps are shown.
+
+Under QEMU two Linux are under load and take CPUs off and on at random, one with the agent and one without; a native
+domain is deaf and has marks in all its registers, another one obeys and counts its timers' ticks; idle cores go off.
+Random orders are given, sometimes two at once, some of them wrong. Each has to end as it may, and after each the
+answers of `cores` and `domains` are looked at. In the end each guest says whether it saw anything.
+
+Exit codes:
+  0 all held   1 violated   2 wrong usage   3 set-up missing   4 time-out   130 interrupted")]
+    Hotplug(HotplugArgs),
+}
+
+/// Options of `stress hotplug`.
+#[derive(Clone, Debug, Args)]
+pub struct HotplugArgs {
+    /// The most cores of a machine; under QEMU, its cores
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=64))]
+    pub cores: u32,
+    /// How many cores change hands; under QEMU, how many orders are given [default: 100000; 200]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
+    pub moves: Option<u64>,
+    /// The same seed does the same
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// On simulated cores (the default)
+    #[arg(long)]
+    pub model: bool,
+    /// On a machine under QEMU
+    #[arg(long, conflicts_with = "model")]
+    pub qemu: bool,
+    /// Only the world with this number
+    #[arg(long, value_name = "N", conflicts_with = "qemu")]
+    pub world: Option<u64>,
+    /// Print the results as JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Write report.json to this folder; with --qemu also trace.json, cores.svg and the logs
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Options of the set-up.
+    #[command(flatten)]
+    pub setup: SetupArgs,
+}

@@ -1,0 +1,73 @@
+//! Suite `stress`: the model of cores that move, with faults at each step; and orders to a machine. The model's random
+//! worlds (`corral stress hotplug`) are not here yet: some of them do not come to rest.
+
+use std::sync::{Arc, OnceLock};
+
+use super::{Case, CaseResult, Context};
+use crate::failure::Failure;
+use crate::stress::model::{self, Model};
+use crate::stress::qemu;
+use crate::ui::{Detail, Ui};
+
+const CORES: u32 = 8;
+
+/// Orders to a machine under QEMU.
+const ON_QEMU: qemu::Wanted = qemu::Wanted { cores: CORES, orders: 40, seed: 1 };
+
+/// One for the faults, and one under QEMU.
+pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
+    let model: Arc<OnceLock<Result<Model, Failure>>> = Arc::default();
+    let on_model = |name: &str, run: Box<dyn Fn(&Model) -> CaseResult + Send + Sync>| {
+        let (context, model) = (context.clone(), Arc::clone(&model));
+        // Each uses all of the host's cores.
+        Case::alone(name, move || {
+            let built = model.get_or_init(|| model::build(&context.workspace, Ui::new(Detail::Work)));
+            match built {
+                Ok(model) => run(model),
+                Err(failure) => CaseResult::fail(failure),
+            }
+        })
+    };
+    let faults = on_model("faults", Box::new(faults));
+    let on_qemu = {
+        let context = context.clone();
+        Case::shared("qemu", move || run_on_qemu(&context))
+    };
+    Ok(vec![faults, on_qemu])
+}
+
+fn run_on_qemu(context: &Context) -> CaseResult {
+    let plan = qemu::plan(&context.workspace, &context.setup, Ui::new(Detail::Work), &ON_QEMU);
+    match plan.and_then(|plan| qemu::run(plan, &ON_QEMU, |_, _| {})) {
+        Err(failure) => CaseResult::fail(failure),
+        Ok(ran) if ran.report.code().is_some() => CaseResult::fail(ran.report.text()),
+        Ok(ran) => CaseResult::pass(format!("{} orders", ran.report.tally.orders)),
+    }
+}
+
+fn add_failure(result: &mut CaseResult, what: &str) {
+    result.failed += 1;
+    result.output.push_str(what);
+    result.output.push('\n');
+}
+
+/// Every fault at many moments; each counts as a test.
+fn faults(model: &Model) -> CaseResult {
+    let names = match model.faults() {
+        Ok(names) => names,
+        Err(failure) => return CaseResult::fail(failure),
+    };
+    let mut result = CaseResult::default();
+    for name in &names {
+        match model.fault(name) {
+            Ok(None) => result.passed += 1,
+            Ok(Some(what)) => add_failure(&mut result, &what),
+            Err(failure) => add_failure(&mut result, &failure.to_string()),
+        }
+    }
+    if names.is_empty() {
+        add_failure(&mut result, "no fault was tried");
+    }
+    result.note = format!("{} faults", names.len());
+    result
+}

@@ -1,0 +1,133 @@
+//! Sets of cores, as people write them: `3`, `2-5,7`.
+
+use crate::core_id::{CoreId, MAX_CORES};
+use core::fmt;
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
+
+const WORDS: usize = MAX_CORES / u64::BITS as usize;
+
+/// A set of cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreSet([u64; WORDS]);
+
+/// The text does not name cores, or the machine cannot have one that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCores;
+
+impl CoreSet {
+    /// The set without a core.
+    pub const fn new() -> Self {
+        Self([0; WORDS])
+    }
+
+    /// Adds a core.
+    pub fn insert(&mut self, core: CoreId) {
+        let (word, bit) = place(core);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    /// Takes a core out.
+    pub fn remove(&mut self, core: CoreId) {
+        let (word, bit) = place(core);
+        if let Some(word) = self.0.get_mut(word) {
+            *word &= !bit;
+        }
+    }
+
+    /// Whether the core is in it.
+    pub fn contains(&self, core: CoreId) -> bool {
+        let (word, bit) = place(core);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// How many cores are in it.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// The cores, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = CoreId> + use<> {
+        let mut rest = *self;
+        core::iter::from_fn(move || rest.pop())
+    }
+
+    /// Takes out the first core.
+    pub fn pop(&mut self) -> Option<CoreId> {
+        let (index, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros() as usize;
+        *word &= word.wrapping_sub(1);
+        CoreId::new(index.wrapping_mul(u64::BITS as usize).wrapping_add(bit))
+    }
+
+    /// Takes out the upper half; of an odd number the larger part stays.
+    pub fn split(&mut self) -> Self {
+        let mut upper = Self::new();
+        let mut stays = self.count().div_ceil(2);
+        for (word, upper) in self.0.iter_mut().zip(&mut upper.0) {
+            let count = word.count_ones() as usize;
+            if count <= stays {
+                stays = stays.wrapping_sub(count);
+                continue;
+            }
+            let mut lower = 0;
+            for _ in 0..stays {
+                let bit = *word & word.wrapping_neg();
+                lower |= bit;
+                *word &= !bit;
+            }
+            stays = 0;
+            (*upper, *word) = (*word, lower);
+        }
+        upper
+    }
+
+    /// The set that `text` names: numbers and ranges, with commas between them.
+    ///
+    /// # Errors
+    /// [`NotCores`].
+    pub fn parse(text: &str) -> Result<Self, NotCores> {
+        let number = |text: &str| text.parse().ok().and_then(CoreId::new).ok_or(NotCores);
+        let mut set = Self::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(NotCores);
+            }
+            (first.index()..=last.index()).filter_map(CoreId::new).for_each(|core| set.insert(core));
+        }
+        Ok(set)
+    }
+}
+
+/// The word that holds a core's bit, and the bit.
+const fn place(core: CoreId) -> (usize, u64) {
+    (core.index() >> u64::BITS.trailing_zeros(), 1u64.wrapping_shl(core.index() as u32 % u64::BITS))
+}
+
+impl FromIterator<CoreId> for CoreSet {
+    fn from_iter<I: IntoIterator<Item = CoreId>>(cores: I) -> Self {
+        let mut set = Self::new();
+        cores.into_iter().for_each(|core| set.insert(core));
+        set
+    }
+}
+
+impl fmt::Display for CoreSet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, core) in self.iter().enumerate() {
+            write!(out, "{}{core}", if place == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}

@@ -42,7 +42,7 @@ fn a_core_that_goes_off_is_woken_for_one() {
 /// An idle core is ordered off while a guest's CPU_ON wants it: it goes, and stays, or the order has failed.
 #[test]
 fn a_core_is_ordered_off_or_claimed() {
-    explore("power-off-order", Depth::Preemptions(5), 3_000, || {
+    explore("power-off-order", Depth::Preemptions(3), 6_000, || {
         let specs = [Spec { min: 1, start: 2, max: 2, cores: &[0], contexts: &[Some(0), None] }];
         let machine = Arc::new(Machine::start(2, &specs));
         let operator = machine.spawn(|machine| machine.order_off(core_id(1), 1));
@@ -60,7 +60,7 @@ fn a_core_is_ordered_off_or_claimed() {
 /// An idle core is ordered off just as it goes off by itself: it is off, and held.
 #[test]
 fn a_core_that_goes_off_is_held_off() {
-    explore("power-off-twice", Depth::Exhaustive, 20, || {
+    explore("power-off-twice", Depth::Exhaustive, 300, || {
         let machine = Arc::new(Machine::start(1, &[]));
         let operator = machine.spawn(|machine| machine.order_off(core_id(0), 1));
         let off = machine.idle(&machine.cores[0]);

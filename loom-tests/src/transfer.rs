@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// owner, and each order that was accepted has one end.
 #[test]
 fn of_two_orders_for_a_core_one_counts() {
-    explore("transfer-two-orders", Depth::Preemptions(2), 25_000, || {
+    explore("transfer-two-orders", Depth::Preemptions(2), 20_000, || {
         let specs = [
             Spec { min: 1, start: 2, max: 2, cores: &[0, 1], contexts: &[Some(0), Some(1)] },
             Spec { min: 1, start: 1, max: 2, cores: &[2], contexts: &[Some(2), None] },

@@ -133,7 +133,7 @@ impl Report {
         self.history.iter().for_each(|order| line("before", order.clone()));
         if let Some(violation) = &self.violation {
             line("violated", violation.clone());
-        } else {
+        } else if run.result != RunResult::Interrupted {
             run.reasons.iter().for_each(|reason| line("because", reason.clone()));
         }
         match self.code() {

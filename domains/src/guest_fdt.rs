@@ -127,9 +127,9 @@ fn power(root: &mut FdtWriter<'_>) {
         node.texts("compatible", &["arm,psci-1.0", "arm,psci-0.2", "arm,psci"]);
         node.texts("method", &["hvc"]);
         // The binding wants the numbers with "arm,psci".
-        node.cells("cpu_suspend", &[psci::CPU_SUSPEND_64]);
-        node.cells("cpu_off", &[psci::CPU_OFF]);
-        node.cells("cpu_on", &[psci::CPU_ON_64]);
+        node.cells("cpu_suspend", &[psci::PSCI_CPU_SUSPEND_64]);
+        node.cells("cpu_off", &[psci::PSCI_CPU_OFF]);
+        node.cells("cpu_on", &[psci::PSCI_CPU_ON_64]);
     });
 }
 

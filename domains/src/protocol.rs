@@ -44,38 +44,22 @@ smp::named! {
     /// The rule that a domain broke when the kernel ended it with [`EndKind::Fault`].
     pub enum Rule {
         /// A load from an address that the domain was not granted.
-        Read = 1 "read",
+        Read = 1 "read" "read outside the domain's memory",
         /// A store to an address that the domain was not granted, or may only read.
-        Write = 2 "write",
+        Write = 2 "write" "write outside the domain's memory",
         /// An instruction fetch from an address that the domain was not granted.
-        Fetch = 3 "fetch",
+        Fetch = 3 "fetch" "instruction fetch outside the domain's memory",
         /// A translation table of the domain lies outside its memory.
-        TableWalk = 4 "table-walk",
+        TableWalk = 4 "table-walk" "translation table outside the domain's memory",
         /// A device register accessed by an instruction without a valid syndrome (ESR_EL2.ISV = 0:
         /// pairs, exclusives, write-back), so that the access cannot be carried out for the guest.
-        Syndrome = 5 "syndrome",
+        Syndrome = 5 "syndrome" "device access by an instruction that cannot be emulated",
         /// The hardware reported an external abort or SError on behalf of the domain.
-        ExternalAbort = 7 "external-abort",
+        ExternalAbort = 7 "external-abort" "external abort",
         /// An exception class that this machine should never take to EL2 from a guest.
-        UnknownException = 8 "unknown-exception",
+        UnknownException = 8 "unknown-exception" "exception that no guest should cause",
         /// The guest took an undefined-instruction exception where it had no vector to take it.
-        UndefinedInstruction = 9 "undefined-instruction",
-    }
-}
-
-impl Rule {
-    /// What the domain did, for people.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Read => "read outside the domain's memory",
-            Self::Write => "write outside the domain's memory",
-            Self::Fetch => "instruction fetch outside the domain's memory",
-            Self::TableWalk => "translation table outside the domain's memory",
-            Self::Syndrome => "device access by an instruction that cannot be emulated",
-            Self::ExternalAbort => "external abort",
-            Self::UnknownException => "exception that no guest should cause",
-            Self::UndefinedInstruction => "undefined instruction",
-        }
+        UndefinedInstruction = 9 "undefined-instruction" "undefined instruction",
     }
 }
 
@@ -105,37 +89,29 @@ smp::named! {
     }
 }
 
-/// The end that the manifest expects of a domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpectedEnd {
-    /// Whatever it does is right.
-    Any,
-    /// This end; [`EndKind::Running`] means that it is still there when the run is over.
-    Kind(EndKind),
+smp::named! {
+    /// The end that the manifest expects of a domain.
+    pub enum ExpectedEnd {
+        /// [`EndKind::Off`].
+        Off = 0 "off",
+        /// [`EndKind::Exit`].
+        Exit = 1 "exit",
+        /// [`EndKind::Fault`].
+        Fault = 2 "fault",
+        /// [`EndKind::Reset`].
+        Reset = 3 "reset",
+        /// [`EndKind::Failed`].
+        Failed = 4 "failed",
+        /// It is still there when the run is over.
+        Running = 5 "running",
+        /// Whatever it does is right.
+        Any = 6 "any",
+    }
 }
 
 impl ExpectedEnd {
-    /// Every word for one.
-    pub const NAMES: [&'static str; 7] = ["off", "exit", "fault", "reset", "failed", "running", "any"];
-
-    /// The word for it in manifests and log lines.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Kind(kind) => kind.name(),
-        }
-    }
-
-    /// The expectation that [`name`](Self::name) names.
-    pub fn from_name(name: &str) -> Option<Self> {
-        EndKind::from_name(name).map(Self::Kind).or((name == Self::Any.name()).then_some(Self::Any))
-    }
-
     /// Whether an end is the expected one.
     pub fn is_met_by(self, end: EndKind) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Kind(kind) => kind == end,
-        }
+        self == Self::Any || self.name() == end.name()
     }
 }

@@ -15,35 +15,18 @@ mod power;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{CPU_OFF, CPU_ON_64, CPU_SUSPEND_64, Call, decode};
-pub use power::{AffinityState, CpuPower, Entry, OnTicket};
+pub use decode::{Call, decode};
+pub use power::{CpuPower, Entry, OnTicket};
+pub use smccc::psci::error::Error as PsciError;
+pub use smccc::psci::{AffinityState, PSCI_CPU_OFF, PSCI_CPU_ON_64, PSCI_CPU_SUSPEND_64};
 
 /// What a successful call answers.
 pub const SUCCESS: u64 = 0;
 
-/// The errors of PSCI that Corral answers (DEN 0022, "Return error codes"), with their codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PsciError {
-    /// The function does not exist here.
-    NotSupported = -1,
-    /// An argument is not one of those allowed.
-    InvalidParameters = -2,
-    /// The domain has no core for it.
-    Denied = -3,
-    /// The target is on.
-    AlreadyOn = -4,
-    /// The target is about to be on.
-    OnPending = -5,
-    /// The entry point is not in the domain's memory.
-    InvalidAddress = -9,
-}
-
-impl PsciError {
-    /// The value for x0. The code is extended to 64 bits, so that it is negative to callers who
-    /// look at w0 (as 32-bit functions have it) and to those who look at x0.
-    pub const fn to_x0(self) -> u64 {
-        self as i32 as i64 as u64
-    }
+/// The value that answers with an error. It is extended to 64 bits, so that it is negative to callers who look at w0 (as
+/// 32-bit functions have it) and to those who look at x0.
+pub fn to_x0(error: PsciError) -> u64 {
+    i64::from(error) as u64
 }
 
 /// Cores to a cluster in the board's affinities.

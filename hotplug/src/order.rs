@@ -47,7 +47,7 @@ pub enum Order<'a> {
     Move {
         /// Which.
         cores: CoreSet,
-        /// Whose they are to be now; `None`: anybody's.
+        /// Whose they are to be now; `None`: anybody's. Only `on` says [`Party::Off`].
         from: Option<Party<'a>>,
         /// Whose they are to become.
         to: Party<'a>,
@@ -56,8 +56,6 @@ pub enum Order<'a> {
     },
     /// Give a domain idle cores until each of its contexts has its own.
     Unfold(&'a str),
-    /// Wake cores that are off, into the pool.
-    On(CoreSet),
     /// Change how many cores are granted to a domain.
     Set {
         /// Which.
@@ -139,7 +137,10 @@ impl<'a> Order<'a> {
                 Self::Move { cores, from: None, to: Party::Off, patience: Patience::parse(words)? }
             }
             "unfold" => Self::Unfold(words.next()?),
-            "on" => Self::On(cores(words)?),
+            "on" => {
+                let (from, patience) = (Some(Party::Off), Patience::default());
+                Self::Move { cores: cores(words)?, from, to: Party::Pool, patience }
+            }
             "set" => Self::Set {
                 domain: words.next()?,
                 count: words.next()?.parse().ok()?,

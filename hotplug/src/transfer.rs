@@ -29,67 +29,41 @@ smp::named! {
     /// Why an order cannot be carried out, or was not.
     pub enum Reason {
         /// The line cannot be read.
-        Syntax = 1 "syntax",
+        Syntax = 1 "syntax" "no such order; `help` lists them",
         /// The machine has no such core.
-        UnknownCore = 2 "unknown-core",
+        UnknownCore = 2 "unknown-core" "the machine has no such core",
         /// There is no such domain.
-        UnknownDomain = 3 "unknown-domain",
+        UnknownDomain = 3 "unknown-domain" "there is no domain of that name",
         /// The core belongs to somebody else.
-        NotOwner = 4 "not-owner",
+        NotOwner = 4 "not-owner" "the core is not theirs",
         /// Another order for the core is under way.
-        Busy = 5 "busy",
+        Busy = 5 "busy" "another order for the core is under way; `cancel` ends it",
         /// The core has failed.
-        FailedCore = 6 "failed-core",
+        FailedCore = 6 "failed-core" "the core has failed",
         /// The domain would own fewer cores than its minimum, or none.
-        BelowMin = 7 "below-min",
+        BelowMin = 7 "below-min" "the domain needs it: its minimum, or its last core",
         /// The domain would own more cores than its maximum.
-        AboveMax = 8 "above-max",
+        AboveMax = 8 "above-max" "the domain has as many cores as it may",
         /// No core can be had.
-        NoIdleCore = 9 "no-idle-core",
+        NoIdleCore = 9 "no-idle-core" "no core is idle, or off and not held",
         /// The domain does not run.
-        NotRunning = 10 "not-running",
+        NotRunning = 10 "not-running" "the domain does not run",
         /// Another order ended it.
-        Cancelled = 11 "cancelled",
+        Cancelled = 11 "cancelled" "it was cancelled",
         /// The domain refused, and was to be left alone then.
-        Refused = 12 "refused",
+        Refused = 12 "refused" "the domain refused",
         /// The domain did not answer in time, and was to be left alone then.
-        Timeout = 13 "timeout",
+        Timeout = 13 "timeout" "the domain did not answer in time",
         /// The domain that was to get the core ended.
-        ReceiverStopped = 14 "receiver-stopped",
+        ReceiverStopped = 14 "receiver-stopped" "the domain that was to get it ended: the core is idle",
         /// The domain has no other core that its contexts could go on on.
-        NoOtherCore = 15 "no-other-core",
+        NoOtherCore = 15 "no-other-core" "the domain has no other core to go on on",
         /// The core did not wake: it has failed.
-        Lost = 16 "lost",
+        Lost = 16 "lost" "the core did not wake, and has failed",
         /// The machine's first core stays on.
-        FirstCore = 17 "first-core",
+        FirstCore = 17 "first-core" "the machine's first core stays on: it takes the console's interrupts",
         /// Nobody is asked for the core.
-        NotAsked = 18 "not-asked",
-    }
-}
-
-impl Reason {
-    /// Why, for people.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Syntax => "no such order; `help` lists them",
-            Self::UnknownCore => "the machine has no such core",
-            Self::UnknownDomain => "there is no domain of that name",
-            Self::NotOwner => "the core is not theirs",
-            Self::Busy => "another order for the core is under way; `cancel` ends it",
-            Self::FailedCore => "the core has failed",
-            Self::BelowMin => "the domain needs it: its minimum, or its last core",
-            Self::AboveMax => "the domain has as many cores as it may",
-            Self::NoIdleCore => "no core is idle, or off and not held",
-            Self::NotRunning => "the domain does not run",
-            Self::Cancelled => "it was cancelled",
-            Self::Refused => "the domain refused",
-            Self::Timeout => "the domain did not answer in time",
-            Self::ReceiverStopped => "the domain that was to get it ended: the core is idle",
-            Self::NoOtherCore => "the domain has no other core to go on on",
-            Self::Lost => "the core did not wake, and has failed",
-            Self::NotAsked => "nobody is asked for it",
-            Self::FirstCore => "the machine's first core stays on: it takes the console's interrupts",
-        }
+        NotAsked = 18 "not-asked" "nobody is asked for it",
     }
 }
 

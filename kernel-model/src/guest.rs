@@ -220,14 +220,14 @@ fn switch_off(core: &'static CoreLocal, context: &'static Context) {
     count("CPU_OFF");
     note(|| format!("domain {} context {index}: CPU_OFF", domain.id.index()));
     context.stops();
-    exits::call(core, context, &[u64::from(psci::CPU_OFF)]);
+    exits::call(core, context, &[u64::from(psci::PSCI_CPU_OFF)]);
 }
 
 fn switch_on(core: &'static CoreLocal, context: &'static Context, target: usize) {
     let domain = context.domain;
     note(|| format!("domain {} context {}: CPU_ON {target}", domain.id.index(), context.index));
-    let arguments = [u64::from(psci::CPU_ON_64), psci::affinity_of(target), domain.spec.memory.base, 7];
-    let answers = [PsciError::Denied, PsciError::AlreadyOn, PsciError::OnPending].map(PsciError::to_x0);
+    let arguments = [u64::from(psci::PSCI_CPU_ON_64), psci::affinity_of(target), domain.spec.memory.base, 7];
+    let answers = [PsciError::Denied, PsciError::AlreadyOn, PsciError::OnPending].map(psci::to_x0);
     let word = match exits::call(core, context, &arguments) {
         None => "unseen",
         Some([psci::SUCCESS, ..]) => "success",
@@ -242,7 +242,7 @@ fn switch_on(core: &'static CoreLocal, context: &'static Context, target: usize)
 fn wait(core: &'static CoreLocal, context: &'static Context) {
     if context.domain.has_board() {
         // As Linux does; the governor sees that it is idle.
-        exits::call(core, context, &[u64::from(psci::CPU_SUSPEND_64), 0]);
+        exits::call(core, context, &[u64::from(psci::PSCI_CPU_SUSPEND_64), 0]);
         return;
     }
     let mut traps = WaitTrap::Off;
@@ -278,7 +278,7 @@ fn act_by_itself(core: &'static CoreLocal, context: &'static Context) {
         760..790 if !is_last(context) => switch_off(core, context),
         790..850 => exits::interrupt_other(core, context, other, OWN_SGI),
         850..880 => {
-            exits::call(core, context, &[u64::from(psci::CPU_SUSPEND_64), 0]);
+            exits::call(core, context, &[u64::from(psci::PSCI_CPU_SUSPEND_64), 0]);
         }
         880..900 => {
             exits::call(core, context, &[AFFINITY_INFO, psci::affinity_of(index), 0]).inspect(|[state, ..]| {

@@ -5,14 +5,10 @@ use crate::domain::Domain;
 use crate::guest;
 use crate::simulation::step;
 
-/// Why a domain cannot be loaded.
-#[derive(Debug)]
-pub enum LoadError {}
-
-impl LoadError {
-    /// What is wrong.
-    pub const fn text(&self) -> &'static str {
-        match *self {}
+real_domains::displayed! {
+    /// Why a domain cannot be loaded.
+    pub enum LoadError {
+        Never = "it always can",
     }
 }
 

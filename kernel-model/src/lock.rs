@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// A lock like `smp::lock::SpinLock`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SpinLock<T>(Mutex<T>);
 
 impl<T> SpinLock<T> {

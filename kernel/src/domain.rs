@@ -229,7 +229,7 @@ pub fn start_all(core: &'static CoreLocal) {
         Ok(domains) => DOMAINS.call_once(|| domains),
         Err(why) => refuse(why),
     };
-    let awaited = all().iter().filter(|domain| domain.spec.end != ExpectedEnd::Kind(EndKind::Running)).count();
+    let awaited = all().iter().filter(|domain| domain.spec.end != ExpectedEnd::Running).count();
     AWAITED.store(awaited, Ordering::Release);
     for domain in all() {
         start(core, domain, None);
@@ -519,7 +519,7 @@ fn finish(core: &'static CoreLocal, domain: &'static Domain, kind: EndKind, leav
     info!(target: "domain", "name={} ended={} boots={boots}", spec.name, kind.name());
     trace::record(core, Event::DomainEnd, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
     // AcqRel: who counts the last one down sees how all others ended.
-    if spec.end != ExpectedEnd::Kind(EndKind::Running) && AWAITED.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if spec.end != ExpectedEnd::Running && AWAITED.fetch_sub(1, Ordering::AcqRel) == 1 {
         end_run(core);
     }
 }

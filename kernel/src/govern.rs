@@ -139,14 +139,17 @@ fn carry_out(core: &'static CoreLocal, decision: &Decision, demands: &[Demand]) 
     trace::record(core, Event::Governor, about, moved.map_or(0xffff, |id| id.index() as u64), b);
 }
 
+/// The cores in that state.
+pub fn cores_that_are(wanted: CoreState) -> impl Iterator<Item = CoreId> {
+    kernel().ledger.cores().filter(move |(_, record)| record.state == wanted).map(|(id, _)| id)
+}
+
 /// Gives a domain a core that nobody has.
 pub fn give(core: &'static CoreLocal, to: &'static Domain) -> Option<CoreId> {
-    let is =
-        |wanted: CoreState| kernel().ledger.cores().filter(move |(_, record)| record.state == wanted).map(|(id, _)| id);
-    if let Some(id) = is(CoreState::Idle).find(|id| transfer::give(core, *id, to).is_ok()) {
+    if let Some(id) = cores_that_are(CoreState::Idle).find(|id| transfer::give(core, *id, to).is_ok()) {
         return Some(id);
     }
-    let id = is(CoreState::Off { held: false }).next()?;
+    let id = cores_that_are(CoreState::Off { held: false }).next()?;
     to.quota.expect_some().ok()?;
     power::wake(core, CoreSet::from_iter([id]), Heir::Domain(to.id));
     Some(id)

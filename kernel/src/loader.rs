@@ -14,25 +14,12 @@ use elf::ElfBytes;
 use elf::abi::PT_LOAD;
 use elf::endian::LittleEndian;
 
-/// Why a domain cannot be loaded.
-#[derive(Debug)]
-pub enum LoadError {
-    /// The archive does not hold the file.
-    Missing,
-    /// The image is not of the format that the manifest says.
-    Format,
-    /// It does not fit into the domain's memory, beside the rest.
-    TooLarge,
-}
-
-impl LoadError {
-    /// What is wrong, and what to do.
-    pub const fn text(&self) -> &'static str {
-        match self {
-            Self::Missing => "a file of its manifest is not in the boot archive",
-            Self::Format => "its image is not what its format in the manifest says",
-            Self::TooLarge => "image, initramfs and 2 MiB for the device tree do not fit: give it more memory",
-        }
+domains::displayed! {
+    /// Why a domain cannot be loaded, and what to do.
+    pub enum LoadError {
+        Missing = "a file of its manifest is not in the boot archive",
+        Format = "its image is not what its format in the manifest says",
+        TooLarge = "image, initramfs and 2 MiB for the device tree do not fit: give it more memory",
     }
 }
 

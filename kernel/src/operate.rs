@@ -9,7 +9,7 @@ use crate::power;
 use crate::transfer::{self, Terms, name_of};
 use arrayvec::ArrayString;
 use domains::DomainId;
-use domains::ledger::{CoreEvent, CoreState, Heir};
+use domains::ledger::{CoreEvent, CoreState, Heir, Quota};
 use domains::life::Phase;
 use domains::protocol::{EndKind, hypercall};
 use domains::psci::{AffinityState, PsciError};
@@ -88,8 +88,10 @@ fn carry_out(core: &'static CoreLocal, line: &Line<'_>) {
         Some(Order::Move { cores, from, to, patience }) => {
             move_cores(core, line, &Move { cores, from, to, patience }).map(Some)
         }
-        Some(Order::Unfold(name)) => named(name).and_then(|domain| unfold(core, line, domain).map(Some)),
-        Some(Order::On(cores)) => switch_on(core, line, cores).map(Some),
+        Some(Order::Unfold(name)) => named(name).and_then(|domain| {
+            let folded = domain.placement.lock().folded;
+            give(core, line, domain, folded).map(Some)
+        }),
         Some(Order::Set { domain, count, patience }) => {
             named(domain).and_then(|domain| set(core, line, domain, count, patience).map(Some))
         }
@@ -183,12 +185,12 @@ struct Move<'a> {
 enum Way {
     /// Its domain is to give it up.
     Ask(&'static Domain),
-    /// It is idle and gets an owner.
-    Give,
+    /// It is idle and gets this owner.
+    Give(&'static Domain),
     /// It is idle and goes off.
     GoOff,
-    /// It is off and wakes.
-    Wake,
+    /// It is off and wakes, for this domain or the pool.
+    Wake(Option<&'static Domain>),
     /// It is off already, and is held off from now on.
     Hold,
 }
@@ -226,7 +228,8 @@ fn way(id: CoreId, from: Option<Party<'_>>, heir: Heir) -> Result<Way, Reason> {
     let fits = match from {
         None => true,
         Some(Party::Domain(name)) => owner.is_some_and(|owner| owner.spec.name == name),
-        Some(Party::Pool | Party::Off) => owner.is_none(),
+        Some(Party::Pool) => owner.is_none(),
+        Some(Party::Off) => !matches!(state, CoreState::Idle | CoreState::Owned(_)),
     };
     if heir == Heir::Off && id.index() == 0 {
         return Err(Reason::FirstCore);
@@ -243,10 +246,11 @@ fn way(id: CoreId, from: Option<Party<'_>>, heir: Heir) -> Result<Way, Reason> {
         (CoreState::Off { .. }, Heir::Off) => Ok(Way::Hold),
         (CoreState::Idle | CoreState::Off { .. }, Heir::Domain(heir)) => {
             receiver_runs(Heir::Domain(heir))?;
-            let quota = &domain::by_id(heir).ok_or(Reason::UnknownDomain)?.quota;
-            let way = if state == CoreState::Idle { Way::Give } else { Way::Wake };
-            if quota.can_expect_some() { Ok(way) } else { Err(Reason::AboveMax) }
+            let domain = domain::by_id(heir).ok_or(Reason::UnknownDomain)?;
+            let way = if state == CoreState::Idle { Way::Give(domain) } else { Way::Wake(Some(domain)) };
+            if domain.quota.can_expect_some() { Ok(way) } else { Err(Reason::AboveMax) }
         }
+        (CoreState::Off { .. }, Heir::Pool) if from == Some(Party::Off) => Ok(Way::Wake(None)),
         _ => Err(obstacle(state)),
     }
 }
@@ -269,11 +273,7 @@ fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir
                     let within = order.patience.within.unwrap_or(domain.spec.deadline_ms);
                     return transfer::order(core, core_id, domain, heir, terms(within)).map(|()| false);
                 }
-                Way::Give => {
-                    let Heir::Domain(heir) = heir else { return Err(Reason::UnknownDomain) };
-                    let domain = domain::by_id(heir).ok_or(Reason::UnknownDomain)?;
-                    return transfer::give(core, core_id, domain).map(|()| true);
-                }
+                Way::Give(domain) => transfer::give(core, core_id, domain)?,
                 Way::GoOff => {
                     if !target.errand.go_off(terms(0)) {
                         return Err(Reason::Busy);
@@ -282,13 +282,14 @@ fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir
                     post(core, core_id, Requests::ERRAND);
                     return Ok(false);
                 }
-                Way::Hold => kernel().ledger.change(core_id, CoreEvent::Hold(true)).map_err(|_| Reason::Busy)?,
-                Way::Wake => {
-                    let Heir::Domain(heir) = heir else { return Err(Reason::UnknownDomain) };
-                    let domain = domain::by_id(heir).ok_or(Reason::UnknownDomain)?;
-                    domain.quota.expect_some().map_err(|_| Reason::AboveMax)?;
+                Way::Hold => {
+                    kernel().ledger.change(core_id, CoreEvent::Hold(true)).map_err(|_| Reason::Busy)?;
+                }
+                Way::Wake(domain) => {
+                    let quota = domain.map(|domain| &domain.quota);
+                    quota.map_or(Ok(()), Quota::expect_some).map_err(|_| Reason::AboveMax)?;
                     if !target.errand.expect_report(terms(0)) {
-                        domain.quota.unexpect(true);
+                        quota.inspect(|quota| quota.unexpect(true));
                         return Err(Reason::Busy);
                     }
                     let _ = kernel().ledger.change(core_id, CoreEvent::Hold(false));
@@ -307,51 +308,14 @@ fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir
     power::wake(core, to_wake, heir);
 }
 
-fn switch_on(core: &'static CoreLocal, line: &Line<'_>, cores: CoreSet) -> Result<usize, Refusal> {
-    for id in cores.iter() {
-        match kernel().ledger.read(id).map(|record| record.state) {
-            Some(CoreState::Off { .. }) => {}
-            Some(state) => return Err((Some(id), obstacle(state))),
-            None => return Err((Some(id), Reason::UnknownCore)),
-        }
-    }
-    accept(line, &cores);
-    if !line.dry {
-        let terms = Terms { order: Some(line.id), within_ms: 0, give_up: false };
-        let mut to_wake = CoreSet::new();
-        for target in cores.iter().filter_map(boot::core) {
-            if target.errand.expect_report(terms) {
-                let _ = kernel().ledger.change(target.id, CoreEvent::Hold(false));
-                to_wake.insert(target.id);
-            } else {
-                let (id, core, why) = (line.id, target.id, Reason::Busy);
-                info!(target: "order", "id={id} core={core} failed reason={why} ({})", why.text());
-            }
-        }
-        power::wake(core, to_wake, Heir::Pool);
-    }
-    Ok(cores.count())
-}
-
-/// Cores that nobody has, idle ones first.
-fn free_cores(count: usize) -> CoreSet {
-    let is =
-        |wanted: CoreState| kernel().ledger.cores().filter(move |(_, record)| record.state == wanted).map(|(id, _)| id);
-    is(CoreState::Idle).chain(is(CoreState::Off { held: false })).take(count).collect()
-}
-
 fn give(core: &'static CoreLocal, line: &Line<'_>, to: &'static Domain, count: usize) -> Result<usize, Refusal> {
-    let cores = free_cores(count);
+    let free = govern::cores_that_are(CoreState::Idle).chain(govern::cores_that_are(CoreState::Off { held: false }));
+    let cores: CoreSet = free.take(count).collect();
     if cores.count() < count {
         return Err((None, Reason::NoIdleCore));
     }
     let to = Party::Domain(to.spec.name);
     move_cores(core, line, &Move { cores, from: Some(Party::Pool), to, patience: Patience::default() })
-}
-
-fn unfold(core: &'static CoreLocal, line: &Line<'_>, domain: &'static Domain) -> Result<usize, Refusal> {
-    let folded = domain.placement.lock().folded;
-    give(core, line, domain, folded)
 }
 
 fn set(
@@ -364,14 +328,12 @@ fn set(
     let quota = &domain.quota;
     let counts = quota.counts();
     let owned = u32::from(counts.owned.saturating_sub(counts.leaving));
-    let allowed = if count < quota.min().max(1) {
-        Err(Reason::BelowMin)
-    } else if count > quota.max() {
-        Err(Reason::AboveMax)
-    } else {
-        Ok(())
-    };
-    allowed.map_err(|why| (None, why))?;
+    if count < quota.min().max(1) {
+        return Err((None, Reason::BelowMin));
+    }
+    if count > quota.max() {
+        return Err((None, Reason::AboveMax));
+    }
     if count > owned {
         return give(core, line, domain, count.saturating_sub(owned) as usize);
     }

@@ -37,7 +37,7 @@ static BREAK_EVEN: Once<u64> = Once::new();
 const TRIES: usize = 100_000;
 
 /// What a core keeps for its going off and waking.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Power {
     /// Ticks that it was idle (own), and since when it is; 0: it is not (own).
     idle_ticks: AtomicU64,
@@ -60,22 +60,6 @@ pub struct Power {
 }
 
 impl Power {
-    /// A core that was never up.
-    pub fn new() -> Self {
-        Self {
-            idle_ticks: AtomicU64::new(0),
-            idle_since: AtomicU64::new(0),
-            idle_seen: AtomicU64::new(0),
-            pooled_since: AtomicU64::new(0),
-            off_since: AtomicU64::new(0),
-            woken_at: AtomicU64::new(0),
-            was_up: AtomicBool::new(false),
-            watch: AtomicU64::new(0),
-            to_wake: SpinLock::new(CoreSet::new()),
-            policy: SpinLock::new(None),
-        }
-    }
-
     /// Ticks that the core was idle since this was last called, by the governor.
     pub fn idle_since_last_look(&self, now: u64) -> u64 {
         let since = self.idle_since.load(Relaxed);

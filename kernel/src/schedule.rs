@@ -163,7 +163,7 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
             let start = match loader::load(core, domain) {
                 Ok(start) => start,
                 Err(why) => {
-                    error!(target: "domain", "name={} cannot be loaded: {}", domain.spec.name, why.text());
+                    error!(target: "domain", "name={} cannot be loaded: {why}", domain.spec.name);
                     domain.stop(core, EndKind::Failed);
                     return false;
                 }

@@ -71,22 +71,9 @@ impl CoreSet {
 
     /// Takes out the upper half; of an odd number the larger part stays.
     pub fn split(&mut self) -> Self {
-        let mut upper = Self::new();
-        let mut stays = self.count().div_ceil(2);
-        for (word, upper) in self.0.iter_mut().zip(&mut upper.0) {
-            let count = word.count_ones() as usize;
-            if count <= stays {
-                stays = stays.wrapping_sub(count);
-                continue;
-            }
-            let mut lower = 0;
-            for _ in 0..stays {
-                let bit = *word & word.wrapping_neg();
-                lower |= bit;
-                *word &= !bit;
-            }
-            stays = 0;
-            (*upper, *word) = (*word, lower);
+        let upper: Self = self.iter().skip(self.count().div_ceil(2)).collect();
+        for (word, upper) in self.0.iter_mut().zip(upper.0) {
+            *word &= !upper;
         }
         upper
     }

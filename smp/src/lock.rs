@@ -17,7 +17,7 @@ use crate::sync::{notify, relax};
 mod tests;
 
 /// A value that one core at a time may use. Taking it twice on one core waits for ever.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SpinLock<T> {
     /// The ticket that the next core to ask gets.
     next: AtomicU32,

@@ -1,9 +1,11 @@
 //! Enumerations that programs read by number, out of a trace or a register, and people by name.
 
-/// Defines a public enumeration whose values have a code and a name.
+/// Defines a public enumeration whose values have a code and a name; and each a text, or none.
 #[macro_export]
 macro_rules! named {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $value:ident = $code:literal $word:literal,)* }) => {
+    ($(#[$about:meta])* pub enum $name:ident {
+        $($(#[$doc:meta])* $value:ident = $code:literal $word:literal $($text:literal)?,)*
+    }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
@@ -38,6 +40,17 @@ macro_rules! named {
         impl core::fmt::Display for $name {
             fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 out.write_str(self.name())
+            }
+        }
+
+        $crate::named!(@texts $name $($value $($text)?,)*);
+    };
+    (@texts $name:ident $($value:ident,)*) => {};
+    (@texts $name:ident $($value:ident $text:literal,)*) => {
+        impl $name {
+            /// What it means, for people.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$value => $text,)* }
             }
         }
     };

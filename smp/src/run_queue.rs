@@ -102,12 +102,14 @@ impl Bits {
     }
 }
 
-/// The slot of the lowest bit of a word, which is taken out.
+/// The slots of the bits of a word, in ascending order.
 #[inline]
-fn lowest(index: usize, rest: &mut u64) -> Option<Slot> {
-    let slot = Slot::new((index << u64::BITS.trailing_zeros()).wrapping_add(rest.trailing_zeros() as usize));
-    *rest &= rest.wrapping_sub(1);
-    slot
+fn slots(index: usize, mut bits: u64) -> impl Iterator<Item = Slot> {
+    core::iter::from_fn(move || {
+        let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits.wrapping_sub(1);
+        Slot::new((index << u64::BITS.trailing_zeros()).wrapping_add(bit))
+    })
 }
 
 /// One core's run queue.
@@ -227,9 +229,7 @@ impl RunQueue {
                 _ => u64::MAX,
             };
             // Acquire, with the bit: what the waker did before it set it.
-            let mut rest = self.ready.word(index) & mask;
-            while rest != 0 {
-                let Some(slot) = lowest(index, &mut rest) else { break };
+            for slot in slots(index, self.ready.word(index) & mask) {
                 // A late wake-up can leave the bit of a free slot set.
                 if let Some(entry) = self.entry(slot)
                     && best.is_none_or(|(_, best)| entry.priority > best.priority)
@@ -251,32 +251,15 @@ impl RunQueue {
     /// slices; the owner core.
     pub fn contenders(&self, slot: Slot) -> bool {
         let Some(own) = self.entry(slot) else { return false };
-        (0..WORDS).any(|index| {
-            let mut rest = self.ready.word(index);
-            core::iter::from_fn(|| if rest == 0 { None } else { lowest(index, &mut rest) })
-                .any(|other| other != slot && self.entry(other).is_some_and(|entry| entry.priority == own.priority))
-        })
+        let contends = |other: Slot| other != slot && self.entry(other).is_some_and(|it| it.priority == own.priority);
+        (0..WORDS).any(|index| slots(index, self.ready.word(index)).any(contends))
     }
 
     /// Every context that is attached, ready or not, with its slot.
     #[inline]
     pub fn entries(&self) -> impl Iterator<Item = (Slot, ContextId)> {
-        let (mut index, mut rest) = (0usize, self.attached.word(0));
-        core::iter::from_fn(move || {
-            loop {
-                while rest == 0 {
-                    index = index.wrapping_add(1);
-                    if index >= WORDS {
-                        return None;
-                    }
-                    rest = self.attached.word(index);
-                }
-                let slot = lowest(index, &mut rest)?;
-                if let Some(entry) = self.entry(slot) {
-                    return Some((slot, entry.context));
-                }
-            }
-        })
+        let attached = (0..WORDS).flat_map(|index| slots(index, self.attached.word(index)));
+        attached.filter_map(|slot| Some((slot, self.entry(slot)?.context)))
     }
 
     /// The number of contexts that have a slot, asleep or ready.

@@ -5,7 +5,7 @@ use super::{
     Action, BOARD_MEMORY_BASE, Board, COMPATIBLE, CoreCounts, DomainSpec, GovernorSpec, ImageFormat, Manifest,
     ManifestError, Memory, Place, PowerSpec, Reason, Value, Words,
 };
-use crate::protocol::{EndKind, ExpectedEnd};
+use crate::protocol::ExpectedEnd;
 use crate::tree;
 use arrayvec::ArrayVec;
 use fdt::node::FdtNode;
@@ -101,9 +101,7 @@ impl<'a> Fields<'_, 'a> {
             on_fault: self.word("on-fault", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Stop),
             on_reset: self.word("on-reset", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Restart),
             restarts_max: self.number32("restarts-max")?.unwrap_or(3),
-            end: self
-                .word("end", &ExpectedEnd::NAMES, ExpectedEnd::from_name)?
-                .unwrap_or(ExpectedEnd::Kind(EndKind::Off)),
+            end: self.word("end", &ExpectedEnd::NAMES, ExpectedEnd::from_name)?.unwrap_or(ExpectedEnd::Off),
         })
     }
 

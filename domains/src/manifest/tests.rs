@@ -1,6 +1,5 @@
 use super::*;
 use crate::fdt_writer::FdtWriter;
-use crate::protocol::EndKind;
 
 const MACHINE: Machine = Machine { cores: 8, memory_bytes: 0x4000_0000 };
 
@@ -132,7 +131,7 @@ fn a_full_manifest_is_read() {
     assert_eq!(metronome.board, Board::None);
     assert_eq!(metronome.memory.base, 0);
     assert!(metronome.manages_cores && !metronome.takes_idle);
-    assert_eq!(metronome.end, ExpectedEnd::Kind(EndKind::Running));
+    assert_eq!(metronome.end, ExpectedEnd::Running);
     assert_eq!(judge(&blob), Ok(()));
 }
 
@@ -159,7 +158,7 @@ fn defaults_are_as_documented() {
             on_fault: Action::Stop,
             on_reset: Action::Restart,
             restarts_max: 3,
-            end: ExpectedEnd::Kind(EndKind::Off),
+            end: ExpectedEnd::Off,
         }
     );
     assert_eq!(judge(&blob), Ok(()));

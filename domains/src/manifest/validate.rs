@@ -2,7 +2,7 @@
 
 use super::{
     BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DEADLINE_MS_MAX, DomainSpec, GovernorSpec, ImageFormat, MAX_CONTEXTS,
-    MEMORY_GRANULE, MEMORY_LIMIT, Machine, Manifest, ManifestError, PERIOD_MS_MAX, Place, PowerSpec, Reason, Value,
+    MEMORY_GRANULE, MEMORY_LIMIT, Machine, Manifest, ManifestError, PERIOD_MS_MAX, Place, Reason, Value,
 };
 
 /// A rule: whether it is broken, by which property, its value there, and what is wrong with that.
@@ -26,7 +26,10 @@ impl<'a> Manifest<'a> {
             memory = memory.saturating_add(domain.memory.size);
         }
         self.governor.as_ref().map_or(Ok(()), GovernorSpec::check)?;
-        self.power.as_ref().map_or(Ok(()), PowerSpec::check)?;
+        if self.power.is_some_and(|power| power.break_even_us == 0) {
+            let place = Place::Setting("power", "break-even-us", Value::Number(0));
+            return Err(ManifestError { place, reason: Reason::Zero });
+        }
         if cores > machine.cores as u64 {
             return whole(Reason::TooManyCores(cores, machine.cores as u64));
         }
@@ -90,13 +93,6 @@ impl GovernorSpec {
             (!(1..=1000).contains(&hold), "hold", Value::Number(hold), Reason::OutOfRange(1, 1000)),
         ];
         obeyed(rules, |key, value| Place::Setting("governor", key, value))
-    }
-}
-
-impl PowerSpec {
-    fn check<'a>(&self) -> Result<(), ManifestError<'a>> {
-        let rules = [(self.break_even_us == 0, "break-even-us", Value::Number(0), Reason::Zero)];
-        obeyed(rules, |key, value| Place::Setting("power", key, value))
     }
 }
 

@@ -55,7 +55,7 @@ fn a_log_line_starts_with_its_stamp() {
 
 #[test]
 fn a_domain_result_says_whether_it_is_the_expected_one() {
-    let expected = ExpectedEnd::Kind(EndKind::Off);
+    let expected = ExpectedEnd::Off;
     let good = DomainResult { name: "linux", end: EndKind::Off, boots: 1, expected };
     assert_eq!(good.to_string(), "domain: name=linux end=off boots=1 expected=off ok");
     let bad = DomainResult { end: EndKind::Fault, ..good };

@@ -2,27 +2,13 @@
 
 use super::{PsciError, SUCCESS};
 use crate::protocol::hypercall;
+use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
+use smccc::psci::{
+    PSCI_AFFINITY_INFO_32, PSCI_AFFINITY_INFO_64, PSCI_CPU_OFF, PSCI_CPU_ON_32, PSCI_CPU_ON_64, PSCI_CPU_SUSPEND_32,
+    PSCI_CPU_SUSPEND_64, PSCI_FEATURES, PSCI_MIGRATE_INFO_TYPE, PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET,
+    PSCI_SYSTEM_RESET2_32, PSCI_SYSTEM_RESET2_64, PSCI_VERSION,
+};
 
-/// The CPU_SUSPEND of 64-bit callers.
-pub const CPU_SUSPEND_64: u32 = 0xC400_0001;
-/// CPU_OFF.
-pub const CPU_OFF: u32 = 0x8400_0002;
-/// The CPU_ON of 64-bit callers.
-pub const CPU_ON_64: u32 = 0xC400_0003;
-
-const PSCI_VERSION: u32 = 0x8400_0000;
-const CPU_SUSPEND_32: u32 = 0x8400_0001;
-const CPU_ON_32: u32 = 0x8400_0003;
-const AFFINITY_INFO_32: u32 = 0x8400_0004;
-const AFFINITY_INFO_64: u32 = 0xC400_0004;
-const MIGRATE_INFO_TYPE: u32 = 0x8400_0006;
-const SYSTEM_OFF: u32 = 0x8400_0008;
-const SYSTEM_RESET: u32 = 0x8400_0009;
-const PSCI_FEATURES: u32 = 0x8400_000A;
-const SYSTEM_RESET2_32: u32 = 0x8400_0012;
-const SYSTEM_RESET2_64: u32 = 0xC400_0012;
-const SMCCC_VERSION: u32 = 0x8000_0000;
-const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
 /// Which calls of stolen time there are (DEN 0057).
 const PV_TIME_FEATURES: u32 = 0xC500_0020;
 const PV_TIME_ST: u32 = 0xC500_0021;
@@ -117,18 +103,22 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
     let [first, second, third, ..] = arguments;
     Ok(match function {
         PSCI_VERSION => answer(0x1_0001),
-        CPU_SUSPEND_32 | CPU_SUSPEND_64 if first & POWER_STATE_RESERVED == 0 => Call::CpuSuspend,
-        CPU_OFF => Call::CpuOff,
-        CPU_ON_32 | CPU_ON_64 => Call::CpuOn { target: first, entry: second, context_id: third },
+        PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64 => valid(first & POWER_STATE_RESERVED == 0, Call::CpuSuspend)?,
+        PSCI_CPU_OFF => Call::CpuOff,
+        PSCI_CPU_ON_32 | PSCI_CPU_ON_64 => Call::CpuOn { target: first, entry: second, context_id: third },
         // Higher levels than 0 are optional since PSCI 1.0 (DEN 0022, AFFINITY_INFO).
-        AFFINITY_INFO_32 | AFFINITY_INFO_64 if second as u32 == 0 => Call::AffinityInfo { target: first },
-        MIGRATE_INFO_TYPE => answer(NO_MIGRATION),
-        SYSTEM_OFF => Call::SystemOff,
-        SYSTEM_RESET => Call::SystemReset,
+        PSCI_AFFINITY_INFO_32 | PSCI_AFFINITY_INFO_64 => {
+            valid(second as u32 == 0, Call::AffinityInfo { target: first })?
+        }
+        PSCI_MIGRATE_INFO_TYPE => answer(NO_MIGRATION),
+        PSCI_SYSTEM_OFF => Call::SystemOff,
+        PSCI_SYSTEM_RESET => Call::SystemReset,
         // Type 0 is a warm reset, other architectural types do not exist, and the vendor's (bit 31) mean
         // a reset like any other here, since the vendor is us (DEN 0022, SYSTEM_RESET2).
-        SYSTEM_RESET2_32 | SYSTEM_RESET2_64 if matches!(first as u32, 0 | 0x8000_0000..) => Call::SystemReset,
-        PSCI_FEATURES => answer(features(first)?),
+        PSCI_SYSTEM_RESET2_32 | PSCI_SYSTEM_RESET2_64 => {
+            valid(matches!(first as u32, 0 | 0x8000_0000..), Call::SystemReset)?
+        }
+        PSCI_FEATURES if has_function(first as u32) => answer(SUCCESS),
         SMCCC_VERSION => answer(0x1_0001),
         // No workaround for a CPU's errata is offered, so none is found.
         SMCCC_ARCH_FEATURES if matches!(first as u32, SMCCC_VERSION | SMCCC_ARCH_FEATURES | PV_TIME_FEATURES) => {
@@ -157,9 +147,6 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
             _ => return Err(PsciError::InvalidParameters),
         },
         hypercall::CORE_ORDER => Call::CoreOrder { core: first, target: second, deadline_ms: third },
-        CPU_SUSPEND_32 | CPU_SUSPEND_64 | AFFINITY_INFO_32 | AFFINITY_INFO_64 | SYSTEM_RESET2_32 | SYSTEM_RESET2_64 => {
-            return Err(PsciError::InvalidParameters);
-        }
         _ => return Err(PsciError::NotSupported),
     })
 }
@@ -168,13 +155,14 @@ fn answer(x0: u64) -> Call {
     Call::Answer([x0, 0, 0, 0])
 }
 
-/// PSCI_FEATURES (DEN 0022). No function has a feature flag set: CPU_SUSPEND takes the
-/// original format of the power state, and the platform coordinates.
-fn features(function: u64) -> Result<u64, PsciError> {
-    match function as u32 {
-        PSCI_VERSION | CPU_SUSPEND_32 | CPU_SUSPEND_64 | CPU_OFF | CPU_ON_32 | CPU_ON_64 | AFFINITY_INFO_32
-        | AFFINITY_INFO_64 | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | SYSTEM_RESET2_32 | SYSTEM_RESET2_64
-        | PSCI_FEATURES | SMCCC_VERSION => Ok(SUCCESS),
-        _ => Err(PsciError::NotSupported),
-    }
+fn valid(arguments: bool, call: Call) -> Result<Call, PsciError> {
+    if arguments { Ok(call) } else { Err(PsciError::InvalidParameters) }
+}
+
+/// What PSCI_FEATURES (DEN 0022) asks: whether a function of PSCI, or SMCCC_VERSION, exists here. None has a feature flag
+/// set: CPU_SUSPEND takes the original format of the power state, and the platform coordinates.
+fn has_function(function: u32) -> bool {
+    let is_power_call = function & !(SMC64 | 0x1f) == PSCI_VERSION;
+    matches!(function, PSCI_FEATURES | SMCCC_VERSION)
+        || is_power_call && decode(&[function.into(), 0, 0, 0, 0, 0, 0, 0]).is_ok()
 }

@@ -12,7 +12,7 @@
 //! then leaves the state by [`OnTicket`]; so they need no lock, and a ticket that nobody uses cannot
 //! leave the target pending for ever. Only the target itself goes from On to Off.
 
-use super::PsciError;
+use super::{AffinityState, PsciError};
 use smp::const_unless_loom;
 use smp::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use smp::sync::atomic::{AtomicU32, AtomicU64};
@@ -21,17 +21,6 @@ const OFF: u32 = 0;
 const CLAIMED: u32 = 1;
 const PENDING: u32 = 2;
 const ON: u32 = 3;
-
-/// What AFFINITY_INFO answers (DEN 0022), with its code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AffinityState {
-    /// It runs.
-    On = 0,
-    /// It does not.
-    Off = 1,
-    /// A CPU_ON for it succeeded, or is about to, and it has not started yet.
-    OnPending = 2,
-}
 
 /// Where a context starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -136,8 +136,8 @@ fn errors_are_negative_in_w0_and_in_x0() {
         (PsciError::OnPending, -5),
         (PsciError::InvalidAddress, -9),
     ] {
-        assert_eq!(error.to_x0() as i64, code);
-        assert_eq!(error.to_x0() as i32, code as i32);
+        assert_eq!(to_x0(error) as i64, code);
+        assert_eq!(to_x0(error) as i32, code as i32);
     }
 }
 
@@ -179,7 +179,7 @@ fn peer_bug_unknown_smc_returns_success() {
     ] {
         assert_eq!(call(function, NO_ARGUMENTS), Err(PsciError::NotSupported), "{function:#x}");
     }
-    assert_eq!(PsciError::NotSupported.to_x0(), u64::MAX);
+    assert_eq!(to_x0(PsciError::NotSupported), u64::MAX);
 }
 
 #[test]

@@ -26,7 +26,15 @@ fn every_order_is_read() {
         ("fold 3", moved(None, Party::Pool, at_once)),
         ("off 3 within 0", moved(None, Party::Off, at_once)),
         ("unfold linux", Order::Unfold("linux")),
-        ("on 2-5,7", Order::On(cores("2-5,7"))),
+        (
+            "on 2-5,7",
+            Order::Move {
+                cores: cores("2-5,7"),
+                from: Some(Party::Off),
+                to: Party::Pool,
+                patience: Patience::default(),
+            },
+        ),
         ("set linux 2", Order::Set { domain: "linux", count: 2, patience: Patience::default() }),
         ("cancel 3", Order::Cancel(cores("3"))),
         ("stop rt", Order::Stop("rt")),

@@ -45,7 +45,7 @@ impl CoreLocal {
             alarm: AtomicU64::new(0),
             timer_on: AtomicBool::new(false),
             errand: Errand::default(),
-            power: Power::new(),
+            power: Power::default(),
             current: Mutex::new(None),
         }
     }

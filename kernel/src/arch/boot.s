@@ -20,18 +20,15 @@ primary:
     mrs     x1, CurrentEL
     cmp     x1, #(2 << 2)
     b.ne    park                    // not at EL2: nothing can be done, not even said
-    adrp    x1, __bss_start
-    add     x1, x1, :lo12:__bss_start
-    adrp    x2, __bss_end
-    add     x2, x2, :lo12:__bss_end
+    adr     x1, __bss_start
+    adr     x2, __bss_end
 1:  cmp     x1, x2
     b.hs    2f
     stp     xzr, xzr, [x1], #16
     b       1b
-2:  adrp    x1, __boot_stack_top
-    add     sp, x1, :lo12:__boot_stack_top
-    adrp    x1, vectors
-    add     x1, x1, :lo12:vectors
+2:  adr     x1, __boot_stack_top
+    mov     sp, x1
+    adr     x1, vectors
     msr     vbar_el2, x1
     mov     x19, x0
     bl      {early_tables}          // x0 = device tree → MMU values in BOOT_MMU
@@ -47,16 +44,14 @@ secondary_entry:
     msr     tpidr_el2, x19
     ldr     x1, [x19, #{stack_top}]
     mov     sp, x1
-    adrp    x1, vectors
-    add     x1, x1, :lo12:vectors
+    adr     x1, vectors
     msr     vbar_el2, x1
     mov     x0, x19
     b       {secondary_main}
 
 // Clobbers x0-x4. Values come from BOOT_MMU: MAIR, TCR, TTBR0, SCTLR.
 enable_mmu:
-    adrp    x0, {boot_mmu}
-    add     x0, x0, :lo12:{boot_mmu}
+    adr     x0, {boot_mmu}
     ldp     x1, x2, [x0]
     ldp     x3, x4, [x0, #16]
     msr     mair_el2, x1

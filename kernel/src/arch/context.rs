@@ -10,7 +10,6 @@ use super::stage2;
 use super::sysreg::{isb, read, write};
 use super::timer;
 use crate::domain::{Domain, Port};
-use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use domains::psci::CpuPower;
@@ -52,50 +51,25 @@ impl Registers {
 }
 
 macro_rules! system_registers {
-    ($($field:ident $name:literal,)*) => {
+    ($($name:ident)*) => {
         /// EL1 and EL0 system registers that a guest can change.
         #[derive(Clone, Copy, Default)]
-        struct SystemRegisters { $($field: u64,)* }
+        struct SystemRegisters { $($name: u64,)* }
 
         impl SystemRegisters {
-            fn save(&mut self) { $(self.$field = read!($name);)* }
-            fn load(&self) { $(write!($name, self.$field);)* }
-            fn clear() { $(write!($name, 0);)* }
+            fn save(&mut self) { $(self.$name = read!(stringify!($name));)* }
+            fn load(&self) { $(write!(stringify!($name), self.$name);)* }
+            fn clear() { $(write!(stringify!($name), 0);)* }
         }
     };
 }
 
 system_registers! {
-    sctlr "sctlr_el1",
-    cpacr "cpacr_el1",
-    ttbr0 "ttbr0_el1",
-    ttbr1 "ttbr1_el1",
-    tcr "tcr_el1",
-    mair "mair_el1",
-    amair "amair_el1",
-    vbar "vbar_el1",
-    contextidr "contextidr_el1",
-    elr "elr_el1",
-    spsr "spsr_el1",
-    esr "esr_el1",
-    far "far_el1",
-    afsr0 "afsr0_el1",
-    afsr1 "afsr1_el1",
-    par "par_el1",
-    tpidr_el1 "tpidr_el1",
-    tpidr_el0 "tpidr_el0",
-    tpidrro_el0 "tpidrro_el0",
-    sp_el0 "sp_el0",
-    sp_el1 "sp_el1",
-    csselr "csselr_el1",
-    cntkctl "cntkctl_el1",
-    cntv_cval "cntv_cval_el0",
-    cntv_ctl "cntv_ctl_el0",
-    cntp_cval "cntp_cval_el0",
-    cntp_ctl "cntp_ctl_el0",
-    vmcr "ich_vmcr_el2",
-    active0 "ich_ap0r0_el2",
-    active1 "ich_ap1r0_el2",
+    sctlr_el1 cpacr_el1 ttbr0_el1 ttbr1_el1 tcr_el1 mair_el1 amair_el1 vbar_el1 contextidr_el1 csselr_el1
+    elr_el1 spsr_el1 esr_el1 far_el1 afsr0_el1 afsr1_el1 par_el1
+    tpidr_el1 tpidr_el0 tpidrro_el0 sp_el0 sp_el1
+    cntkctl_el1 cntv_cval_el0 cntv_ctl_el0 cntp_cval_el0 cntp_ctl_el0
+    ich_vmcr_el2 ich_ap0r0_el2 ich_ap1r0_el2
 }
 
 /// FP and SIMD registers; EL2 itself uses none.
@@ -110,8 +84,6 @@ struct FloatingPoint {
 impl FloatingPoint {
     const ZERO: Self = Self { q: [0; 32], control: 0, status: 0 };
 }
-
-global_asm!(include_str!("floating_point.s"));
 
 unsafe extern "C" {
     fn save_floating_point(to: *mut FloatingPoint);
@@ -226,7 +198,7 @@ impl Context {
         let state = unsafe { &mut *self.state() };
         state.registers = registers;
         state.floating_point = FloatingPoint::ZERO;
-        state.system = SystemRegisters { sctlr: SCTLR_RESET, ..SystemRegisters::default() };
+        state.system = SystemRegisters { sctlr_el1: SCTLR_RESET, ..SystemRegisters::default() };
     }
 
     /// The virtual timers' next deadline in counter ticks, of a context that is not loaded.
@@ -234,7 +206,8 @@ impl Context {
         // SAFETY: ownership (module documentation); called by the core that holds the context.
         let system = unsafe { &(*self.state()).system };
         let armed = |control: u64, value: u64| (control & 3 == 1).then_some(value);
-        let deadlines = [armed(system.cntv_ctl, system.cntv_cval), armed(system.cntp_ctl, system.cntp_cval)];
+        let deadlines =
+            [armed(system.cntv_ctl_el0, system.cntv_cval_el0), armed(system.cntp_ctl_el0, system.cntp_cval_el0)];
         deadlines.into_iter().flatten().min()
     }
 

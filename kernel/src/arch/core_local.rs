@@ -93,7 +93,7 @@ impl CoreLocal {
             alarm: AtomicU64::new(0),
             timer_on: AtomicBool::new(false),
             errand: Errand::default(),
-            power: Power::new(),
+            power: Power::default(),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
             slot: AtomicU64::new(0),
         };

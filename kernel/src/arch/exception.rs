@@ -4,11 +4,14 @@ use super::context::{Registers, SPSR_ENTRY};
 use super::core_local::CoreLocal;
 use super::sysreg::{isb, read, write};
 use crate::exits;
+use bitfield::bitfield;
 use core::arch::global_asm;
 use core::mem::offset_of;
 
 global_asm!(
+    include_str!("pairs.s"),
     include_str!("vectors.s"),
+    include_str!("floating_point.s"),
     stack_top = const offset_of!(CoreLocal, stack_top),
     guest_sync = sym guest_sync,
     guest_irq = sym guest_irq,
@@ -42,89 +45,60 @@ extern "C" fn own_fault(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
     crate::fail::stop(format_args!("exception at EL2: vector={kind} esr={esr:#x} elr={elr:#x} far={far:#x}"))
 }
 
-/// ESR_EL2 (Arm ARM D19.2.37).
-#[derive(Clone, Copy, Debug)]
-pub struct Syndrome(pub u64);
+bitfield! {
+    /// ESR_EL2 (Arm ARM D19.2.37).
+    #[derive(Clone, Copy)]
+    pub struct Syndrome(pub u64);
+    impl Debug;
+    u8;
+    /// Exception class.
+    pub class, _: 31, 26;
+    /// The data abort's syndrome tells register, size and direction.
+    pub is_valid, _: 24;
+    access_size, _: 23, 22;
+    /// The loaded value is sign-extended.
+    pub sign_extends, _: 21;
+    /// The register that was loaded or stored; of a system register trap, in its own place.
+    pub transfer_register, _: 20, 16;
+    /// The transfer register is 64 bits wide.
+    pub is_64_bit, _: 15;
+    /// The fault was met on a stage 1 table walk.
+    pub is_table_walk, _: 7;
+    /// The access was a store.
+    pub is_write, _: 6;
+    fault_kind, _: 5, 2;
+    op0, _: 21, 20;
+    op2, _: 19, 17;
+    op1, _: 16, 14;
+    crn, _: 13, 10;
+    /// The register that a trapped MSR or MRS moved.
+    pub system_transfer_register, _: 9, 5;
+    crm, _: 4, 1;
+    /// The trapped instruction was an MRS.
+    pub is_system_read, _: 0;
+    /// The trapped wait was a WFE.
+    pub is_wait_for_event, _: 0;
+}
 
 impl Syndrome {
-    /// Exception class.
-    pub const fn class(self) -> u64 {
-        (self.0 >> 26) & 0x3f
-    }
-
-    const fn field(self, shift: u32, bits: u32) -> u64 {
-        (self.0 >> shift) & !(u64::MAX << bits)
-    }
-
-    /// The data abort's syndrome tells register, size and direction.
-    pub const fn is_valid(self) -> bool {
-        self.field(24, 1) == 1
-    }
-
     /// Bytes that the access moved.
-    pub const fn access_bytes(self) -> u8 {
-        1 << self.field(22, 2)
-    }
-
-    /// The loaded value is sign-extended.
-    pub const fn sign_extends(self) -> bool {
-        self.field(21, 1) == 1
-    }
-
-    /// The register that was loaded or stored; of a system register trap, in its own place.
-    pub const fn transfer_register(self) -> u8 {
-        self.field(16, 5) as u8
-    }
-
-    /// The transfer register is 64 bits wide.
-    pub const fn is_64_bit(self) -> bool {
-        self.field(15, 1) == 1
-    }
-
-    /// The access was a store.
-    pub const fn is_write(self) -> bool {
-        self.field(6, 1) == 1
-    }
-
-    /// The fault was met on a stage 1 table walk.
-    pub const fn is_table_walk(self) -> bool {
-        self.field(7, 1) == 1
+    pub fn access_bytes(self) -> u8 {
+        1u8.wrapping_shl(self.access_size().into())
     }
 
     /// What is there may not be used that way: a permission fault at stage 2.
-    pub const fn is_permission_fault(self) -> bool {
-        self.field(2, 4) == 3
+    pub fn is_permission_fault(self) -> bool {
+        self.fault_kind() == 3
     }
 
     /// HPFAR_EL2 holds the address: a translation fault at stage 2.
-    pub const fn is_translation_fault(self) -> bool {
-        self.field(2, 4) == 1
+    pub fn is_translation_fault(self) -> bool {
+        self.fault_kind() == 1
     }
 
     /// The system register of a trapped MSR or MRS.
-    pub const fn system_register(self) -> SystemRegister {
-        SystemRegister {
-            op0: self.field(20, 2) as u8,
-            op1: self.field(14, 3) as u8,
-            crn: self.field(10, 4) as u8,
-            crm: self.field(1, 4) as u8,
-            op2: self.field(17, 3) as u8,
-        }
-    }
-
-    /// The register that a trapped MSR or MRS moved.
-    pub const fn system_transfer_register(self) -> u8 {
-        self.field(5, 5) as u8
-    }
-
-    /// The trapped wait was a WFE.
-    pub const fn is_wait_for_event(self) -> bool {
-        self.field(0, 1) == 1
-    }
-
-    /// The trapped instruction was an MRS.
-    pub const fn is_system_read(self) -> bool {
-        self.field(0, 1) == 1
+    pub fn system_register(self) -> SystemRegister {
+        SystemRegister { op0: self.op0(), op1: self.op1(), crn: self.crn(), crm: self.crm(), op2: self.op2() }
     }
 }
 

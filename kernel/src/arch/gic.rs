@@ -19,7 +19,7 @@ pub const DOORBELL: u32 = 0;
 /// No interrupt was pending (IHI 0069, 2.2.1).
 pub const FIRST_SPECIAL: u32 = 1020;
 /// Priority of all physical interrupts.
-const PRIORITY: u64 = 0x8080_8080;
+const PRIORITY: u32 = 0x8080_8080;
 
 mod gicd {
     pub const CTLR: u64 = 0x0;
@@ -88,7 +88,8 @@ pub fn start_distributor(gic: &Gic) -> Result<(), GicError> {
 pub fn enable_shared(gic: &Gic, intid: u32, core: Mpidr) {
     let distributor = Registers::new(gic.distributor);
     let id = u64::from(intid);
-    distributor.write8(gicd::IPRIORITYR.wrapping_add(id), PRIORITY as u8);
+    // Of its three neighbours too, which are off.
+    distributor.write32(gicd::IPRIORITYR.wrapping_add(id & !3), PRIORITY);
     distributor.write64(gicd::IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
     distributor.write32(gicd::ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
 }
@@ -108,19 +109,7 @@ fn find_redistributor(gic: &Gic, core: &CoreLocal) -> Result<u64, GicError> {
         })
     };
     let has = |frame: &u64| affinity_of(*frame) == core.mpidr.value();
-    let mut at = core.id.index() as u64;
-    for region in &gic.redistributors {
-        let count = region.length / gicr::FRAMES;
-        if at < count {
-            let frame = region.start.wrapping_add(at.wrapping_mul(gicr::FRAMES));
-            if has(&frame) {
-                return Ok(frame);
-            }
-            break;
-        }
-        at = at.wrapping_sub(count);
-    }
-    frames().find(has).ok_or(GicError::NoRedistributor)
+    frames().nth(core.id.index()).into_iter().chain(frames()).find(has).ok_or(GicError::NoRedistributor)
 }
 
 /// Brings up this core's redistributor and CPU interface.
@@ -136,7 +125,7 @@ pub fn start_core(gic: &Gic, core: &CoreLocal) -> Result<(), GicError> {
     poll(|| redistributor.read32(gicr::WAKER) & 4 == 0)?;
     redistributor.write32(gicr::IGROUPR0, u32::MAX);
     for register in 0..8u64 {
-        redistributor.write32(gicr::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY as u32);
+        redistributor.write32(gicr::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY);
     }
     let own = 1 << DOORBELL | 1 << gic.maintenance | 1 << gic.timers.hypervisor;
     redistributor.write32(gicr::ISENABLER0, own | guest_timers(gic));

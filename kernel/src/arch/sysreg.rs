@@ -2,7 +2,7 @@
 
 /// Reads a system register.
 macro_rules! read {
-    ($name:literal) => {{
+    ($name:expr) => {{
         let value: u64;
         // SAFETY: every register named in this kernel can be read at EL2 without a side effect
         // on memory or on the stack (Arm ARM D19; GIC specification 12.2 and 12.4).
@@ -14,7 +14,7 @@ macro_rules! read {
 /// Writes a system register. Only for registers whose value cannot break Rust's rules for EL2's
 /// own memory: guest state, the virtual and physical CPU interface, timers, traps.
 macro_rules! write {
-    ($name:literal, $value:expr) => {{
+    ($name:expr, $value:expr) => {{
         let value: u64 = $value;
         // SAFETY: no register written through this macro takes part in EL2's own translation or
         // control flow; those are written in `boot.s` alone.

@@ -1,7 +1,7 @@
 //! Stage 2 aborts: the board's devices, and what is nowhere.
 
 use super::{Guest, Next};
-use crate::arch::exception::{intermediate_address, undefined_instruction};
+use crate::arch::exception::{Syndrome, intermediate_address, undefined_instruction};
 use crate::domain::Port;
 use crate::{console, transfer};
 use domains::mmio::{Access, AccessKind, AccessSize};
@@ -43,6 +43,7 @@ pub fn fetch(guest: &mut Guest<'_>) -> Next {
 /// The guest loaded or stored where nothing is mapped.
 pub fn data(guest: &mut Guest<'_>) -> Next {
     let syndrome = guest.syndrome;
+    let outside = if syndrome.is_write() { Rule::Write } else { Rule::Read };
     if syndrome.is_permission_fault() && syndrome.is_write() {
         return guest.fault(Rule::Write);
     }
@@ -53,7 +54,7 @@ pub fn data(guest: &mut Guest<'_>) -> Next {
         return guest.fault(Rule::TableWalk);
     }
     let Some((device, offset)) = device_at(guest, intermediate_address()) else {
-        return guest.fault(if syndrome.is_write() { Rule::Write } else { Rule::Read });
+        return guest.fault(outside);
     };
     if !syndrome.is_valid() {
         return guest.fault(Rule::Syndrome);
@@ -66,11 +67,9 @@ pub fn data(guest: &mut Guest<'_>) -> Next {
     };
     let stored = guest.registers.get(syndrome.transfer_register()) & size.mask();
     let kind = if syndrome.is_write() { AccessKind::Write(stored) } else { AccessKind::Read };
-    let outcome = access(guest, device, &Access { offset, size, kind });
-    match outcome {
+    match access(guest, device, &Access { offset, size, kind }) {
         Outcome::Value(value) => {
-            let value = extend(value & size.mask(), guest);
-            guest.registers.set(syndrome.transfer_register(), value);
+            guest.registers.set(syndrome.transfer_register(), extend(value & size.mask(), syndrome));
         }
         Outcome::Done => {}
         // The instruction runs again; whoever it waits for gets the processor meanwhile.
@@ -78,9 +77,7 @@ pub fn data(guest: &mut Guest<'_>) -> Next {
             aarch64_cpu::asm::wfe();
             return Next::Continue;
         }
-        Outcome::Bad => {
-            return guest.fault(if syndrome.is_write() { Rule::Write } else { Rule::Read });
-        }
+        Outcome::Bad => return guest.fault(outside),
     }
     guest.registers.skip();
     Next::Continue
@@ -105,8 +102,7 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
 }
 
 /// The value as the load's register takes it (ESR_EL2.SSE and SF).
-fn extend(value: u64, guest: &Guest<'_>) -> u64 {
-    let syndrome = guest.syndrome;
+fn extend(value: u64, syndrome: Syndrome) -> u64 {
     if !syndrome.sign_extends() {
         return value;
     }
@@ -137,15 +133,13 @@ fn access(guest: &mut Guest<'_>, device: Device, access: &Access) -> Outcome {
         }
         Device::Control => {
             guest.count(ExitReason::ConsoleMmio);
-            let (read, said) = {
-                let mut control = domain.control.lock();
-                let before = control.line();
-                let done = control.access(access);
-                if control.line() != before {
-                    domain.update_control_line(guest.core, &control);
-                }
-                done
-            };
+            let mut control = domain.control.lock();
+            let before = control.line();
+            let (read, said) = control.access(access);
+            if control.line() != before {
+                domain.update_control_line(guest.core, &control);
+            }
+            drop(control);
             guest.context.refresh_interrupts(guest.core);
             if let Some(said) = said {
                 transfer::said(guest.core, domain, said);

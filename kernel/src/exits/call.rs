@@ -1,6 +1,8 @@
 //! HVC and SMC: PSCI, SMCCC, and Corral's own calls.
 
 use super::{Guest, Next};
+use crate::arch::context::Context;
+use crate::domain::Domain;
 use crate::trace::{self, About};
 use crate::{console, domain, operate, schedule, transfer};
 use core::sync::atomic::Ordering::Relaxed;
@@ -25,10 +27,7 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     guest.count(reason);
     match call.and_then(|call| carry_out(guest, call)) {
         Ok(next) => next,
-        Err(why) => {
-            guest.registers.set(0, why.to_x0());
-            Next::Continue
-        }
+        Err(why) => answer(guest, psci::to_x0(why)),
     }
 }
 
@@ -36,17 +35,12 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
     let domain = guest.domain();
     match call {
         Call::Answer(values) => {
-            for (register, value) in guest.registers.x.iter_mut().zip(values) {
-                *register = value;
-            }
+            guest.registers.x.iter_mut().zip(values).for_each(|(register, value)| *register = value);
             return Ok(Next::Continue);
         }
         Call::AffinityInfo { target } => {
-            let target =
-                psci::context_of(target, domain.contexts().len()).and_then(|index| domain.contexts().get(index));
-            let state = target.ok_or(PsciError::InvalidParameters)?.power.affinity_info();
-            guest.registers.set(0, state as u64);
-            return Ok(Next::Continue);
+            let state = context_of(domain, target)?.power.affinity_info();
+            return Ok(answer(guest, state as u64));
         }
         Call::CpuOn { target, entry, context_id } => cpu_on(guest, target, Entry { address: entry, context_id })?,
         Call::CpuSuspend => {
@@ -62,8 +56,7 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
         }
         Call::SystemOff => return Ok(end(guest, EndKind::Off)),
         Call::SystemReset => return Ok(end(guest, EndKind::Reset)),
-        Call::Exit { code: 0 } => return Ok(end(guest, EndKind::Exit)),
-        Call::Exit { .. } => return Ok(end(guest, EndKind::Failed)),
+        Call::Exit { code } => return Ok(end(guest, if code == 0 { EndKind::Exit } else { EndKind::Failed })),
         Call::ConsoleWrite(words) => {
             let (bytes, length) = hypercall::unpack(&words).ok_or(PsciError::InvalidParameters)?;
             console::write(domain.tag(), bytes.get(..length).unwrap_or_default());
@@ -92,8 +85,8 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             guest.registers.set(2, request.map_or(0, |request| u64::from(request.context)));
         }
         Call::CoreAnswer { context, refused } => {
-            let known = usize::try_from(context).is_ok_and(|index| index < domain.contexts().len());
-            let context = u16::try_from(context).ok().filter(|_| known).ok_or(PsciError::InvalidParameters)?;
+            let known = |index: &u16| usize::from(*index) < domain.contexts().len();
+            let context = u16::try_from(context).ok().filter(known).ok_or(PsciError::InvalidParameters)?;
             let answer = if refused { Answer::Refused } else { Answer::Busy };
             transfer::said(guest.core, domain, Said::Answer(answer, Request { wish: Wish::Offline, context }));
         }
@@ -105,12 +98,22 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
         }
         Call::PvTimeStructure => {
             let address = stolen::address(guest.context.index).filter(|_| domain.has_board());
-            guest.registers.set(0, address.ok_or(PsciError::NotSupported)?);
-            return Ok(Next::Continue);
+            return Ok(answer(guest, address.ok_or(PsciError::NotSupported)?));
         }
     }
-    guest.registers.set(0, SUCCESS);
-    Ok(Next::Continue)
+    Ok(answer(guest, SUCCESS))
+}
+
+fn answer(guest: &mut Guest<'_>, x0: u64) -> Next {
+    guest.registers.set(0, x0);
+    Next::Continue
+}
+
+/// The domain's context with this affinity.
+fn context_of(domain: &'static Domain, affinity: u64) -> Result<&'static Context, PsciError> {
+    let contexts = domain.contexts();
+    let index = psci::context_of(affinity, contexts.len());
+    index.and_then(|index| contexts.get(index)).ok_or(PsciError::InvalidParameters)
 }
 
 fn end(guest: &Guest<'_>, kind: EndKind) -> Next {
@@ -121,15 +124,13 @@ fn end(guest: &Guest<'_>, kind: EndKind) -> Next {
 /// CPU_ON: the steps and their order are those of `domains::psci`.
 fn cpu_on(guest: &Guest<'_>, target: u64, entry: Entry) -> Result<(), PsciError> {
     let domain = guest.domain();
-    let index = psci::context_of(target, domain.contexts().len()).ok_or(PsciError::InvalidParameters)?;
-    let context = domain.contexts().get(index).ok_or(PsciError::InvalidParameters)?;
+    let context = context_of(domain, target)?;
     if !domain.spec.memory.contains(entry.address, 4) {
         return Err(PsciError::InvalidAddress);
     }
     let ticket = context.power.request_on()?;
     domain.life.join().map_err(|_| PsciError::Denied)?;
-    let placed = domain::place(guest.core, context, || ticket.publish(entry));
-    if placed.is_err() {
+    if domain::place(guest.core, context, || ticket.publish(entry)).is_err() {
         domain.denied.fetch_add(1, Relaxed);
         // The caller is a member itself, so this is never the last to leave.
         let _ = domain.life.leave();

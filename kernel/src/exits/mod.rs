@@ -21,20 +21,20 @@ use smp::trace::{Event, ExitReason};
 
 /// Exception classes (Arm ARM D19.2.37).
 mod class {
-    pub const WAIT: u64 = 0x01;
+    pub const WAIT: u8 = 0x01;
     /// Coprocessor accesses of AArch32 programs, pointer authentication, 64-byte loads and stores.
-    pub const FIRST_FEATURE: u64 = 0x03;
-    pub const LAST_FEATURE: u64 = 0x0c;
+    pub const FIRST_FEATURE: u8 = 0x03;
+    pub const LAST_FEATURE: u8 = 0x0c;
     /// HVC and SMC of AArch32 programs.
-    pub const FIRST_AARCH32_CALL: u64 = 0x11;
-    pub const LAST_AARCH32_CALL: u64 = 0x13;
-    pub const HVC: u64 = 0x16;
-    pub const SMC: u64 = 0x17;
-    pub const SYSTEM_REGISTER: u64 = 0x18;
-    pub const SVE: u64 = 0x19;
-    pub const SME: u64 = 0x1d;
-    pub const FETCH_ABORT: u64 = 0x20;
-    pub const DATA_ABORT: u64 = 0x24;
+    pub const FIRST_AARCH32_CALL: u8 = 0x11;
+    pub const LAST_AARCH32_CALL: u8 = 0x13;
+    pub const HVC: u8 = 0x16;
+    pub const SMC: u8 = 0x17;
+    pub const SYSTEM_REGISTER: u8 = 0x18;
+    pub const SVE: u8 = 0x19;
+    pub const SME: u8 = 0x1d;
+    pub const FETCH_ABORT: u8 = 0x20;
+    pub const DATA_ABORT: u8 = 0x24;
 }
 
 /// A guest that came to EL2.

@@ -31,12 +31,6 @@ impl Registers {
         Self(base)
     }
 
-    /// Writes the byte at `offset`.
-    pub fn write8(self, offset: u64, value: u8) {
-        // SAFETY: as for the wider registers.
-        unsafe { write_volatile(self.0.wrapping_add(offset) as *mut u8, value) }
-    }
-
     access! {
         read32 write32 u32;
         read64 write64 u64;

@@ -7,16 +7,17 @@ use fdt::node::FdtNode;
 use smp::core_id::{MAX_CORES, Mpidr};
 
 /// How PSCI is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conduit {
     /// SMC instruction.
+    #[default]
     Smc,
     /// HVC instruction.
     Hvc,
 }
 
 /// A range of physical addresses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Region {
     /// First address.
     pub start: u64,
@@ -32,7 +33,7 @@ impl Region {
 }
 
 /// INTIDs of the generic timers (all PPIs).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Timers {
     /// EL1 physical timer.
     pub physical: u32,
@@ -43,7 +44,7 @@ pub struct Timers {
 }
 
 /// The interrupt controller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Gic {
     /// Distributor frame.
     pub distributor: u64,
@@ -56,7 +57,7 @@ pub struct Gic {
 }
 
 /// The machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Machine {
     /// Affinities of all cores, in device tree order; the one that booted first.
     pub cores: ArrayVec<Mpidr, MAX_CORES>,
@@ -97,39 +98,30 @@ impl Machine {
         // SAFETY: boot mapped 2 MiB from here; the booting protocol puts the tree there, no
         // longer than that; `fdt` checks magic and reads within its total size.
         let tree = unsafe { Fdt::from_ptr(address as *const u8) }.map_err(|_| missing("device tree"))?;
-        let mut parts = Parts::default();
+        let mut machine = Self { tree: address..address.wrapping_add(tree.total_size() as u64), ..Self::default() };
+        let mut conduit = None;
         for node in tree.find_node("/").ok_or(missing("root node"))?.children() {
-            parts.take(node);
+            machine.take(node, &mut conduit);
         }
-        let missing = |what| Missing { what, uart: parts.uart };
-        let boot_index =
-            parts.cores.iter().position(|core| *core == boot_core).ok_or(missing("the boot core's cpu node"))?;
-        let gic = Gic {
-            distributor: parts.gic.first().ok_or(missing("arm,gic-v3"))?.start,
-            redistributors: parts.gic.iter().skip(1).copied().collect(),
-            maintenance: parts.maintenance,
-            timers: parts.timers.ok_or(missing("arm,armv8-timer"))?,
-        };
-        let ram = parts.ram.ok_or(missing("memory"))?;
-        let uart = parts.uart.ok_or(missing("arm,pl011"))?;
-        let conduit = parts.conduit.ok_or(missing("arm,psci"))?;
-        let archive = parts.archive.take().ok_or(missing("boot archive (linux,initrd-start in /chosen)"))?;
-        parts.cores.swap(0, boot_index);
-        Ok(Self {
-            cores: parts.cores,
-            ram,
-            uart,
-            uart_interrupt: parts.uart_interrupt,
-            gic,
-            conduit,
-            archive,
-            tree: address..address.wrapping_add(tree.total_size() as u64),
-            break_even_us: parts.break_even_us,
-        })
+        let missing = |what| Missing { what, uart: Some(machine.uart).filter(|uart| uart.length != 0) };
+        let boot_index = machine.cores.iter().position(|core| *core == boot_core);
+        let parts = [
+            (boot_index.is_some(), "the boot core's cpu node"),
+            (machine.gic.distributor != 0, "arm,gic-v3"),
+            (machine.gic.timers.hypervisor != 0, "arm,armv8-timer"),
+            (machine.ram.length != 0, "memory"),
+            (machine.uart.length != 0, "arm,pl011"),
+            (conduit.is_some(), "arm,psci"),
+            (!machine.archive.is_empty(), "boot archive (linux,initrd-start in /chosen)"),
+        ];
+        if let Some((_, what)) = parts.into_iter().find(|(is_there, _)| !is_there) {
+            return Err(missing(what));
+        }
+        machine.conduit = conduit.unwrap_or_default();
+        machine.cores.swap(0, boot_index.unwrap_or(0));
+        Ok(machine)
     }
-}
 
-impl Machine {
     /// The boot archive.
     pub fn archive_bytes(&self) -> &'static [u8] {
         let length = self.archive.end.saturating_sub(self.archive.start) as usize;
@@ -137,53 +129,42 @@ impl Machine {
         // it out.
         unsafe { core::slice::from_raw_parts(self.archive.start as *const u8, length) }
     }
-}
 
-#[derive(Default)]
-struct Parts {
-    cores: ArrayVec<Mpidr, MAX_CORES>,
-    ram: Option<Region>,
-    uart: Option<Region>,
-    uart_interrupt: u32,
-    gic: ArrayVec<Region, 9>,
-    maintenance: u32,
-    timers: Option<Timers>,
-    conduit: Option<Conduit>,
-    archive: Option<Range<u64>>,
-    break_even_us: Option<u32>,
-}
-
-impl Parts {
-    fn take(&mut self, node: FdtNode<'_, '_>) {
+    /// Takes what a node of the root says.
+    fn take(&mut self, node: FdtNode<'_, '_>, conduit: &mut Option<Conduit>) {
         match node.name.split('@').next().unwrap_or_default() {
             "cpus" => {
                 self.cores = node.children().filter_map(core_affinity).take(MAX_CORES).collect();
                 let states = node.children().filter(|child| child.name == "idle-states");
                 self.break_even_us = states.flat_map(|states| states.children().filter_map(min_residency)).max();
             }
-            "memory" => self.ram = regions(node).next(),
-            "chosen" => self.archive = archive(node),
+            "memory" => self.ram = regions(node).next().unwrap_or_default(),
+            "chosen" => self.archive = archive(node).unwrap_or_default(),
             // Looking for a property costs most of the time here: once for each node.
-            _ => {
-                node.compatible().into_iter().flat_map(|list| list.all()).for_each(|kind| self.take_device(node, kind))
-            }
+            _ => node
+                .compatible()
+                .into_iter()
+                .flat_map(|list| list.all())
+                .for_each(|kind| self.take_device(node, kind, conduit)),
         }
     }
 
-    fn take_device(&mut self, node: FdtNode<'_, '_>, kind: &str) {
+    fn take_device(&mut self, node: FdtNode<'_, '_>, kind: &str, conduit: &mut Option<Conduit>) {
         match kind {
-            "arm,pl011" if self.uart.is_none() => {
-                self.uart = regions(node).next();
+            "arm,pl011" if self.uart.length == 0 => {
+                self.uart = regions(node).next().unwrap_or_default();
                 self.uart_interrupt = interrupt(node, 0).unwrap_or(0);
             }
             "arm,gic-v3" => {
-                self.gic = regions(node).take(9).collect();
-                self.maintenance = interrupt(node, 0).unwrap_or(0);
+                let mut frames = regions(node);
+                self.gic.distributor = frames.next().map_or(0, |distributor| distributor.start);
+                self.gic.redistributors = frames.take(8).collect();
+                self.gic.maintenance = interrupt(node, 0).unwrap_or(0);
             }
-            "arm,armv8-timer" => self.timers = timers(node),
+            "arm,armv8-timer" => self.gic.timers = timers(node).unwrap_or_default(),
             "arm,psci-1.0" | "arm,psci-0.2" => {
                 let method = node.property("method").and_then(|method| method.as_str());
-                self.conduit = method.map(|method| if method == "hvc" { Conduit::Hvc } else { Conduit::Smc });
+                *conduit = method.map(|method| if method == "hvc" { Conduit::Hvc } else { Conduit::Smc });
             }
             _ => {}
         }

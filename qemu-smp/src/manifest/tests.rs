@@ -1,5 +1,5 @@
 use domains::manifest::{Action, Board, CoreCounts, GovernorSpec, ImageFormat, Memory, PowerSpec};
-use domains::protocol::{EndKind, ExpectedEnd};
+use domains::protocol::ExpectedEnd;
 
 use super::*;
 use crate::image::Format;
@@ -85,7 +85,7 @@ end = \"exit\"
     assert_eq!(rt.memory, Memory { base: 0x8000_0000, size: 2 << 20 });
     assert_eq!((rt.priority, rt.restarts_max), (200, 7));
     assert_eq!((rt.on_fault, rt.on_reset), (Action::Restart, Action::Stop));
-    assert_eq!(rt.end, ExpectedEnd::Kind(EndKind::Exit));
+    assert_eq!(rt.end, ExpectedEnd::Exit);
     assert_eq!([linux.takes_idle, linux.manages_cores, rt.takes_idle, rt.manages_cores], [true, false, false, true]);
     assert_eq!((linux.deadline_ms, rt.deadline_ms), (2000, 3000));
     let governor = GovernorSpec { period_ms: 50, high_permille: 900, low_permille: 250, hold: 5 };

@@ -17,7 +17,7 @@ fn a_log_line_is_read_as_it_was_written() {
 
 #[test]
 fn a_domain_result_is_read_as_it_was_written() {
-    let expected = ExpectedEnd::Kind(EndKind::Off);
+    let expected = ExpectedEnd::Off;
     let good = DomainResult { name: "linux", end: EndKind::Off, boots: 1, expected };
     assert_eq!(good.to_string(), "domain: name=linux end=off boots=1 expected=off ok");
     let bad = DomainResult { end: EndKind::Fault, ..good };

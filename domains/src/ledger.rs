@@ -82,8 +82,9 @@ impl Ledger<'_> {
     }
 
     /// The domain is asked to give the core up for the heir.
-    pub fn ask(&self, core: CoreId, domain: DomainId, heir: Heir) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::Ask(domain, heir))
+    #[inline]
+    pub fn ask(&self, core: CoreId, domain: DomainId, heir: Heir) -> Result<(), LedgerError> {
+        self.change_bits(core, CoreEvent::Ask(domain, heir)).map(|_| ())
     }
 
     /// Takes some core out of the pool for the domain: `preferred` if it is idle, which costs one
@@ -110,8 +111,15 @@ impl Ledger<'_> {
     }
 
     /// The core is clean of the domain and its heir's.
-    pub fn finish_release(&self, core: CoreId, domain: DomainId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::FinishRelease(domain))
+    #[inline]
+    pub fn finish_release(&self, core: CoreId, domain: DomainId) -> Result<(), LedgerError> {
+        self.change_bits(core, CoreEvent::FinishRelease(domain)).map(|_| ())
+    }
+
+    /// The core is clean of the domain, and the pool's: its heir cannot take it.
+    #[inline]
+    pub fn disinherit(&self, core: CoreId, domain: DomainId) -> Result<(), LedgerError> {
+        self.change_bits(core, CoreEvent::Disinherit(domain)).map(|_| ())
     }
 
     /// The core is given up.
@@ -172,7 +180,7 @@ impl Ledger<'_> {
     }
 
     /// [`change`](Self::change), with the words before and after as they are.
-    #[inline]
+    #[inline(always)]
     fn change_bits(&self, core: CoreId, event: CoreEvent) -> Result<(u64, u64), LedgerError> {
         let word = self.0.get(core.index()).ok_or(LedgerError::UnknownCore)?;
         let refused = |bits| LedgerError::Refused(CoreRecord::from_bits(bits).state);

@@ -89,10 +89,22 @@ pub fn refuge(
     seat: impl Fn(usize) -> Option<CoreId>,
     crowd: impl Fn(CoreId) -> Option<usize>,
 ) -> Option<CoreId> {
-    let next = (index.saturating_add(1)..contexts).chain(0..index);
-    let usable = next.filter_map(seat).filter_map(|core| Some((crowd(core)?, core)));
-    // The first of equals, so that contexts that are folded one after the other spread.
-    usable.take(LOOKS).min_by_key(|(crowd, _)| *crowd).map(|(_, core)| core)
+    let mut best: Option<(usize, CoreId)> = None;
+    let mut looks = LOOKS;
+    for step in 1..contexts {
+        let next = index.wrapping_add(step);
+        let Some(core) = seat(if next < contexts { next } else { next.wrapping_sub(contexts) }) else { continue };
+        let Some(crowd) = crowd(core) else { continue };
+        // The first of equals, so that contexts that are folded one after the other spread.
+        if best.is_none_or(|(least, _)| crowd < least) {
+            best = Some((crowd, core));
+        }
+        looks = looks.wrapping_sub(1);
+        if looks == 0 || crowd <= 1 {
+            break; // none is better than alone on its core
+        }
+    }
+    best.map(|(_, core)| core)
 }
 
 /// Cores that [`refuge`] compares.

@@ -145,7 +145,7 @@ pub fn ask(
         quota.keep();
         return Err(Reason::AboveMax);
     }
-    ledger.ask(core, domain, heir).map(|_| ()).map_err(|why| {
+    ledger.ask(core, domain, heir).map_err(|why| {
         stays(quotas, domain, heir);
         match why {
             LedgerError::UnknownCore => Reason::UnknownCore,
@@ -170,6 +170,7 @@ pub fn cancel(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId) -> Result
 }
 
 /// The core begins to leave its domain, whether that was asked for or not. `None`: it is not the domain's.
+#[inline(always)]
 pub fn begin(ledger: &Ledger<'_>, core: CoreId, domain: DomainId) -> Option<Leaving> {
     let (heir, asked) = ledger.leave(core, domain)?;
     Some(Leaving { domain, heir, asked })
@@ -181,14 +182,14 @@ pub fn finish(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, leaving: 
     let Leaving { domain, heir, asked } = leaving;
     let receiver = receiver(quotas, heir).ok().flatten();
     let inherits = there || receiver.is_none();
-    let event = if inherits { CoreEvent::FinishRelease(domain) } else { CoreEvent::Disinherit(domain) };
     if let Some(receiver) = receiver {
         if inherits { receiver.arrived() } else { receiver.unexpect(true) }
     }
     if let Some(quota) = quotas.quota(domain) {
         if asked { quota.left() } else { quota.give_back() }
     }
-    ledger.change(core, event).is_ok() && inherits
+    let done = if inherits { ledger.finish_release(core, domain) } else { ledger.disinherit(core, domain) };
+    done.is_ok() && inherits
 }
 
 /// The core does not leave its domain after all.

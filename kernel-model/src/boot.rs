@@ -97,6 +97,11 @@ pub fn peek() -> &'static Kernel {
 }
 
 impl Kernel {
+    /// Another core's data.
+    pub fn core(&self, id: CoreId) -> Option<&'static CoreLocal> {
+        core(id)
+    }
+
     /// Every core's own data.
     pub fn cores(&self) -> &[&'static CoreLocal] {
         &self.cores
@@ -130,7 +135,7 @@ pub fn switch_on(core: &CoreLocal) -> Result<(), Error> {
 pub fn begin() -> ! {
     let Some(core) = CoreLocal::this() else { crate::history::violation("nobody comes up") };
     let woke = power::woke(core);
-    exception::set_traps(WaitTrap::Off);
+    exception::trap_waits(WaitTrap::Off);
     clean_core();
     if woke {
         power::came_up(core);

@@ -11,8 +11,9 @@ use crate::life::Phase;
 use crate::psci::AffinityState;
 use crate::simulation::Firmware;
 use crate::{DomainId, boot, guest, orders, simulation};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Everything that a core in this state may become at once.
 fn successors(state: CoreState, core: usize) -> Vec<CoreState> {
@@ -65,14 +66,14 @@ fn party(state: CoreState) -> Heir {
 thread_local! {
     static SEEN: RefCell<Vec<(CoreState, u64)>> = const { RefCell::new(Vec::new()) };
     static ASKED: RefCell<BTreeMap<usize, u64>> = const { RefCell::new(BTreeMap::new()) };
-    static LOOKING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Looks at every core's word.
 pub fn ledger() {
-    if LOOKING.replace(true) {
-        return;
-    }
+    simulation::look_on(look_at_words);
+}
+
+fn look_at_words() {
     SEEN.with(|seen| {
         let mut seen = seen.borrow_mut();
         for (id, record) in boot::peek().ledger.cores() {
@@ -97,7 +98,6 @@ pub fn ledger() {
             }
         }
     });
-    LOOKING.set(false);
 }
 
 /// Microseconds.
@@ -196,17 +196,20 @@ pub fn when_quiet() {
     }
     domain::all().iter().for_each(|domain| domain_is_sound(domain));
     let free = |state| matches!(state, CoreState::Idle | CoreState::Off { held: false });
-    let waits = |domain: &&&'static Domain| {
-        let now = domain.life.peek();
-        now.phase == Phase::Loading && domain.contexts().iter().all(|context| context.seat.now().is_none())
-    };
-    if let Some(domain) = domain::all().iter().find(waits)
+    if let Some(domain) = domain::all().iter().find(|domain| waits_for_core(domain))
         && kernel.ledger.cores().any(|(_, record)| free(record.state))
         && domain.quota.counts().granted > 0
     {
         violation(&format!("domain {} waits for a core, and one is free", domain.id.index()));
     }
     orders::when_quiet();
+}
+
+/// Whether it would begin, or come to its end, on the next core that is free.
+fn waits_for_core(domain: &Domain) -> bool {
+    let phase = domain.life.peek().phase;
+    matches!(phase, Phase::Loading | Phase::Stopping)
+        && domain.contexts().iter().all(|context| context.seat.now().is_none())
 }
 
 /// It waits for nothing that has happened.
@@ -294,7 +297,9 @@ fn domain_is_sound(domain: &Domain) {
     let on = domain.contexts().iter().filter(|context| context.runs()).count();
     match now.phase {
         Phase::Ended if cores > 0 => violation(&format!("domain {this} has ended, and owns {cores} cores")),
-        Phase::Stopping => violation(&format!("domain {this} does not come to its end: {now:?}")),
+        Phase::Stopping if !waits_for_core(domain) => {
+            violation(&format!("domain {this} does not come to its end: {now:?}"))
+        }
         Phase::Running if usize::from(now.members) != on => {
             violation(&format!("domain {this} has {on} contexts on, and counts {}", now.members));
         }
@@ -313,7 +318,12 @@ pub fn shown_cores() -> String {
         });
         let attached: Vec<_> = core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(name).collect();
         let full = !core.mailbox.is_empty();
-        format!("\n  core {}: {state:?}, waits {wait:?}, loaded {loaded:?}, holds {attached:?}, mail {full}", core.id)
+        let (alarm, errand) = (core.alarm.load(Relaxed), core.errand.alarm());
+        format!(
+            "\n  core {}: {state:?}, waits {wait:?}, loaded {loaded:?}, holds {attached:?}, mail {full}, alarm {alarm}, \
+             errand's {errand}",
+            core.id
+        )
     };
     let cores: String = boot::peek().cores().iter().map(shown).collect();
     let guests = domain::all().iter().map(|domain| {

@@ -201,7 +201,9 @@ impl Sight {
     /// Some cores, mostly in such a state.
     fn some(&self, random: &mut Random, is: impl Fn(CoreState) -> bool) -> String {
         let cores = self.cores.len();
-        let all: Vec<String> = (0..cores).filter(|core| is(self.cores[*core])).map(|core| core.to_string()).collect();
+        // No more than a line has room for.
+        let fitting = (0..cores).filter(|core| is(self.cores[*core])).take(24);
+        let all: Vec<String> = fitting.map(|core| core.to_string()).collect();
         match random.below(12) {
             10.. if !all.is_empty() => all.join(","),
             0..6 => self.core_that(random, is).to_string(),

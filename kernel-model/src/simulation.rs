@@ -84,6 +84,8 @@ struct Simulation {
     clock: Cell<u64>,
     steps: Cell<u64>,
     running: Cell<Option<usize>>,
+    /// The check looks on.
+    looking: Cell<bool>,
     /// Steps that the running core goes on for.
     slice: Cell<u32>,
     random: RefCell<Random>,
@@ -96,6 +98,7 @@ thread_local! {
         clock: Cell::new(1),
         steps: Cell::new(0),
         running: Cell::new(None),
+        looking: Cell::new(false),
         slice: Cell::new(0),
         random: RefCell::new(Random::new(0)),
         cores: RefCell::new(Vec::new()),
@@ -143,7 +146,7 @@ pub fn with_this(act: impl FnOnce(&mut Hardware)) {
 /// Another core may go on here.
 pub fn step() {
     SIMULATION.with(|simulation| {
-        if simulation.running.get().is_none() {
+        if simulation.running.get().is_none() || simulation.looking.get() {
             return;
         }
         simulation.clock.set(simulation.clock.get() + 1);
@@ -153,6 +156,13 @@ pub fn step() {
             None => yield_core(),
         }
     });
+}
+
+/// Looks on: nothing goes on until that is done.
+pub fn look_on(look: impl FnOnce()) {
+    SIMULATION.with(|simulation| simulation.looking.set(true));
+    look();
+    SIMULATION.with(|simulation| simulation.looking.set(false));
 }
 
 /// Lets others go on, as there is nothing to do until they did.

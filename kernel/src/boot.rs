@@ -4,7 +4,7 @@
 //! core was switched on and never arrives, the first core wakes what hung on it after a time-out.
 
 use crate::arch::core_local::CoreLocal;
-use crate::arch::exception::{self, WaitTrap};
+use crate::arch::exception;
 use crate::arch::sysreg::wait_for_interrupt;
 use crate::arch::{self, gic, mmu, timer};
 use crate::platform::arena::Arena;
@@ -55,8 +55,14 @@ pub fn conduit() -> Conduit {
 
 /// Another core's data; of a core that a domain owns or owned, so that it came up.
 pub fn core(id: CoreId) -> Option<&'static CoreLocal> {
-    let kernel = kernel();
-    (id.index() < kernel.machine.cores.len()).then(|| CoreLocal::at(&kernel.arena, id))
+    kernel().core(id)
+}
+
+impl Kernel {
+    /// [`core`].
+    pub fn core(&self, id: CoreId) -> Option<&'static CoreLocal> {
+        (id.index() < self.machine.cores.len()).then(|| CoreLocal::at(&self.arena, id))
+    }
 }
 
 /// First Rust code of the first core, on the boot stack, with the MMU on.
@@ -116,11 +122,11 @@ fn map_devices(machine: &Machine) -> Result<(), mmu::OutOfTables> {
 
 /// Makes the data of the `index`-th core ready, for the one who may switch it on: the ledger word
 /// goes from off to waking once. `None`: there is no such core, or somebody else has it in hand.
-fn place(kernel: &Kernel, index: usize) -> Option<&'static CoreLocal> {
+fn place(kernel: &'static Kernel, index: usize) -> Option<&'static CoreLocal> {
     let mpidr = *kernel.machine.cores.get(index)?;
     let id = CoreId::new(index)?;
     kernel.ledger.wake(id, Heir::Pool).ok()?;
-    Some(CoreLocal::place(&kernel.arena, id, mpidr))
+    Some(CoreLocal::place(kernel, id, mpidr))
 }
 
 /// Starts the GIC and all other cores.
@@ -169,7 +175,7 @@ pub extern "C" fn secondary_main(core: &'static CoreLocal) -> ! {
         }
     }
     if woke {
-        exception::set_traps(WaitTrap::Off);
+        exception::set_traps();
         arch::context::clean(core);
         power::came_up(core);
     } else {
@@ -181,7 +187,7 @@ pub extern "C" fn secondary_main(core: &'static CoreLocal) -> ! {
 
 /// This core is up: into the pool.
 fn join(core: &'static CoreLocal) {
-    exception::set_traps(WaitTrap::Off);
+    exception::set_traps();
     arch::context::clean(core);
     if let Err(why) = kernel().ledger.came_up(core.id) {
         error!(target: "boot", "core={} ledger: {why:?}", core.id);

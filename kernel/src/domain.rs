@@ -10,7 +10,7 @@ use crate::platform::firmware;
 use crate::platform::machine::Region;
 use crate::platform::memory::FreeMemory;
 use crate::trace::{self, About};
-use crate::transfer::{self, AllQuotas};
+use crate::transfer;
 use crate::{govern, power};
 use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
@@ -27,7 +27,7 @@ use domains::stolen::{self, StolenPages};
 use domains::vgic::{Kick, Redistributor, SgiKind, Vgic};
 use hotplug::grant::{self, Claimed, NoCore};
 use hotplug::placement::Placement;
-use hotplug::transfer::{Leaving, Reason};
+use hotplug::transfer::Leaving;
 use log::{error, info, warn};
 use smp::core_id::CoreId;
 use smp::core_set::CoreSet;
@@ -44,7 +44,8 @@ const CONTROL_INTID: u32 = 40;
 /// The SGI by which a domain without a board learns that its cores are asked for, or that it has more.
 const NOTIFICATION: u64 = 15;
 
-/// A domain.
+/// A domain. The large fields come last, so that the others lie within reach of one instruction.
+#[repr(C)]
 pub struct Domain {
     /// Its index.
     pub id: DomainId,
@@ -54,10 +55,6 @@ pub struct Domain {
     pub memory: Region,
     /// Its address space.
     pub stage2: Stage2,
-    /// Its interrupt controller.
-    pub vgic: Vgic<'static>,
-    /// Its console.
-    pub console: SpinLock<Console>,
     /// Its phase, and who takes part in it.
     pub life: Life,
     /// How many cores it holds and may hold.
@@ -69,6 +66,10 @@ pub struct Domain {
     /// CPU_ONs that were denied for want of a core, since the governor looked last.
     pub denied: AtomicU32,
     contexts: Once<&'static [Context]>,
+    /// Its interrupt controller.
+    pub vgic: Vgic<'static>,
+    /// Its console.
+    pub console: SpinLock<Console>,
 }
 
 static DOMAINS: Once<ArrayVec<&'static Domain, MAX_DOMAINS>> = Once::new();
@@ -182,8 +183,15 @@ impl Domain {
 
 /// Posts `requests` to a core, and rings it unless it is the caller's own.
 pub fn post(from: &CoreLocal, to: CoreId, requests: Requests) {
-    let Some(target) = boot::core(to) else { return };
-    if target.mailbox.post(requests) == Doorbell::Ring && to != from.id {
+    if let Some(target) = from.kernel().core(to) {
+        post_to(from, target, requests);
+    }
+}
+
+/// [`post`], by who has the core's data in hand.
+#[inline(always)]
+pub fn post_to(from: &CoreLocal, target: &CoreLocal, requests: Requests) {
+    if target.mailbox.post(requests) == Doorbell::Ring && target.id != from.id {
         gic::ring(target.mpidr);
     }
 }
@@ -357,13 +365,13 @@ fn seat(
 
 /// Writes who owns a core to the trace.
 pub fn trace_owner(core: &CoreLocal, about: CoreId) {
-    if let Some(state) = kernel().ledger.trace(about) {
+    if let Some(state) = core.kernel().ledger.trace(about) {
         trace::record(core, Event::CoreOwner, About::Machine, about.index() as u64, state);
     }
 }
 
 /// Hands a domain's first context to a core, which loads the domain and enters it: to this one, if it is `leaving` the
-/// domain and nobody else is to have it, or there is no other.
+/// domain by itself, or there is no other.
 fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leaving>) {
     let Some(first) = domain.contexts().first() else { return };
     let begin = Entry { address: 0, context_id: 0 };
@@ -374,7 +382,7 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
             ticket.publish(begin);
         }
     };
-    let stays = leaving.is_some_and(|leaving| leaving.heir == Heir::Pool);
+    let stays = leaving.is_some_and(|leaving| !leaving.asked);
     let placed = if stays { Err(NoCore::Pool) } else { place(core, first, &mut publish) };
     if placed.is_ok() {
         if let Some(leaving) = leaving {
@@ -395,10 +403,7 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
         }
         return;
     };
-    hotplug::transfer::keep(&kernel().ledger, &AllQuotas, core.id, leaving);
-    if !stays {
-        transfer::report(core.id, 0, Err(Reason::NoOtherCore));
-    }
+    transfer::keep(core, leaving, 0);
     let _ = seat(core, &mut domain.placement.lock(), first, core.id, publish);
     post(core, core.id, Requests::KICK);
 }
@@ -413,9 +418,13 @@ pub fn start_waiting(core: &'static CoreLocal) {
     // Either who released a core sees here that a domain waits, or that domain's last core sees here that one is idle.
     fence(Ordering::SeqCst);
     let waiting = WAITING.load(Ordering::Acquire);
-    if waiting == 0 {
-        return;
+    if waiting != 0 {
+        start_those(core, waiting);
     }
+}
+
+#[inline(never)]
+fn start_those(core: &'static CoreLocal, waiting: u32) {
     let idle = || kernel().ledger.cores().any(|(_, record)| record.state == CoreState::Idle);
     for domain in all().iter().filter(|domain| waiting & bit(domain) != 0) {
         if idle() && WAITING.fetch_and(!bit(domain), Ordering::AcqRel) & bit(domain) != 0 {
@@ -462,9 +471,8 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     // From here on CPU_ON may start the context again, on any core.
     context.power.off();
     leave_life(core, domain, leaving);
-    if unfolds && domain.life.join().is_ok() {
-        transfer::welcome(core, core.id, domain);
-        leave_life(core, domain, None);
+    if unfolds {
+        transfer::welcome_again(core, core.id, domain);
     }
 }
 

@@ -118,7 +118,7 @@ fn carry_out(core: &'static CoreLocal, line: &Line<'_>) {
     }
 }
 
-fn cancel(core: &CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
+fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
     for id in cores.iter() {
         match kernel().ledger.read(id).map(|record| record.state) {
             Some(CoreState::Asked(..)) => {}
@@ -374,7 +374,7 @@ pub fn managed(core: &'static CoreLocal, id: u64, target: u64, deadline_ms: u64)
 
 /// Makes the first step for one core.
 fn move_one(core: &'static CoreLocal, id: CoreId, heir: Heir, terms: Terms) -> Result<(), Reason> {
-    let ledger = &kernel().ledger;
+    let ledger = &core.kernel().ledger;
     if heir == Heir::Off && id.index() == 0 {
         return Err(Reason::FirstCore);
     }

@@ -48,7 +48,7 @@ pub struct Power {
     pooled_since: AtomicU64,
     /// When it went off (own).
     off_since: AtomicU64,
-    /// When it was asked to wake; by who did.
+    /// When it was asked to wake, by who did; 0: its word may say that it wakes, and the firmware is still to be asked.
     woken_at: AtomicU64,
     /// Whether it has been up before (own).
     was_up: AtomicBool,
@@ -97,15 +97,17 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         let off = kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
         transfer::report_as(order, core.id, 0, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         if off.is_ok() {
+            ordered_off(core);
             // Also when it is wanted again by now: whoever wants it waits until it is off.
             go_off(core);
             return None;
         }
     }
-    if !kernel().ledger.is(core.id, CoreState::Idle) {
+    if !core.kernel().ledger.is(core.id, CoreState::Idle) {
         power.pooled_since.store(0, Relaxed);
         let state = kernel().ledger.read(core.id).map(|record| record.state);
-        if matches!(state, Some(CoreState::Off { .. } | CoreState::Failed)) {
+        // Whoever wakes it waits until it is off.
+        if matches!(state, Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed)) {
             go_off(core);
         }
         return None;
@@ -187,6 +189,7 @@ pub fn woke(core: &'static CoreLocal) -> bool {
 
 /// This core, which was woken, is up: it is its heir's.
 pub fn came_up(core: &'static CoreLocal) {
+    core.power.woken_at.store(0, Relaxed);
     let order = core.errand.take_order();
     let Ok(record) = kernel().ledger.came_up(core.id) else {
         return transfer::report_as(order, core.id, 0, Err(Reason::Lost)); // `idle` sees what it is
@@ -240,8 +243,9 @@ fn unexpect(heir: Heir) {
 pub fn switch_on(core: &'static CoreLocal, target: &CoreLocal, rest: CoreSet) -> Result<(), Reason> {
     let now = timer::now();
     domain::trace_owner(core, target.id);
-    target.power.woken_at.store(now, Relaxed);
+    // In this order: whoever finds that it is late takes over what it was to wake.
     *target.power.to_wake.lock() = rest;
+    target.power.woken_at.store(now, Relaxed);
     let mut answer = boot::switch_on(target);
     // Its word says off before the firmware knows.
     for _ in 0..TRIES {
@@ -288,7 +292,8 @@ pub fn watch(core: &'static CoreLocal, now: u64) {
     let waking = |(_, record): &(CoreId, CoreRecord)| matches!(record.state, CoreState::Waking(_));
     for (id, record) in kernel().ledger.cores().filter(waking) {
         let (CoreState::Waking(heir), Some(target)) = (record.state, boot::core(id)) else { continue };
-        let due = target.power.woken_at.load(Relaxed).wrapping_add(patience());
+        let woken_at = Some(target.power.woken_at.load(Relaxed)).filter(|at| *at != 0);
+        let due = woken_at.unwrap_or(now).wrapping_add(patience());
         if now < due {
             core.power.watch.store(due, Relaxed); // somebody asked later
         } else if kernel().ledger.change_if(id, record, CoreEvent::Fail) {

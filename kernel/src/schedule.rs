@@ -205,7 +205,8 @@ fn update_timer(core: &CoreLocal, slot: Slot) {
     let shared = core.queue.attached() > 1;
     if core.shared.load(Relaxed) != shared {
         core.shared.store(shared, Relaxed);
-        exception::set_traps(if shared { WaitTrap::On } else { WaitTrap::Off });
+        core.slice_end.store(0, Relaxed); // of the last time that it was shared
+        exception::trap_waits(if shared { WaitTrap::On } else { WaitTrap::Off });
     }
     if !shared {
         let alarm = core.alarm.load(Relaxed);
@@ -234,11 +235,16 @@ fn set_timer(core: &CoreLocal, deadline: Option<u64>) {
 /// Arms EL2's timer for the earliest of `due`, the core's alarm, and the timers of contexts that sleep and are not
 /// loaded. What is ready needs no waking: its timer, long due, would fire for ever.
 fn arm_for_sleepers(core: &CoreLocal, due: Option<u64>) {
-    let loaded = core.current().map(|(slot, _)| slot);
-    let sleepers = core.queue.entries().filter(|(slot, _)| Some(*slot) != loaded && !core.queue.is_ready(*slot));
-    let deadlines = sleepers.filter_map(|(_, id)| domain::context(id)?.timer_deadline());
+    let sleeper = if core.queue.has_sleepers() { first_deadline(core) } else { None };
     let alarm = Some(core.alarm.load(Relaxed)).filter(|at| *at != 0);
-    set_timer(core, deadlines.chain(due).chain(alarm).min());
+    set_timer(core, sleeper.into_iter().chain(due).chain(alarm).min());
+}
+
+#[inline(never)]
+fn first_deadline(core: &CoreLocal) -> Option<u64> {
+    let loaded = core.current().map(|(slot, _)| slot);
+    let sleepers = core.queue.sleepers().filter(|(slot, _)| Some(*slot) != loaded);
+    sleepers.filter_map(|(_, id)| domain::context(id)?.timer_deadline()).min()
 }
 
 /// Finds out when EL2's timer is due next for something other than contexts.

@@ -6,8 +6,8 @@
 use crate::arch::context::{self, Context};
 use crate::arch::core_local::CoreLocal;
 use crate::arch::timer;
-use crate::boot::{self, kernel};
-use crate::domain::{self, Domain, post};
+use crate::boot;
+use crate::domain::{self, Domain, post, post_to};
 use crate::schedule;
 use crate::trace::{self, About};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -160,7 +160,7 @@ impl Quotas for AllQuotas {
 }
 
 fn step(core: &CoreLocal, id: CoreId, step: Step) {
-    step_of(core, boot::core(id).map_or(0, |target| target.errand.order.load(Relaxed)), id, step);
+    step_of(core, core.kernel().core(id).map_or(0, |target| target.errand.order.load(Relaxed)), id, step);
 }
 
 fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
@@ -177,10 +177,13 @@ pub fn report(id: CoreId, folded: usize, end: Result<Heir, Reason>) {
 
 /// The same for an order that was [taken](Errand::take_order) before.
 pub fn report_as(order: u32, id: CoreId, folded: usize, end: Result<Heir, Reason>) {
-    if order & REPORT == 0 {
-        return;
+    if order & REPORT != 0 {
+        say(order & 0xffff, id, folded, end);
     }
-    let order = order & 0xffff;
+}
+
+#[inline(never)] // hardly ever, and large
+fn say(order: u32, id: CoreId, folded: usize, end: Result<Heir, Reason>) {
     match end {
         Ok(heir) => info!(target: "order", "id={order} core={id} done to={} folded={folded}", name_of(heir)),
         Err(why) => info!(target: "order", "id={order} core={id} failed reason={why} ({})", why.text()),
@@ -201,17 +204,17 @@ pub fn name_of(heir: Heir) -> &'static str {
 /// # Errors
 /// Nothing has changed, for the reason given.
 pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, terms: Terms) -> Result<(), Reason> {
-    let target = boot::core(id).ok_or(Reason::UnknownCore)?;
+    let target = core.kernel().core(id).ok_or(Reason::UnknownCore)?;
     {
         let _placement = domain.placement.lock();
-        transfer::ask(&kernel().ledger, &AllQuotas, id, domain.id, heir)?;
+        transfer::ask(&core.kernel().ledger, &AllQuotas, id, domain.id, heir)?;
         let before = target.errand.begin(terms);
         report_as(before, id, 0, Err(Reason::Busy));
     }
     if terms.within_ms != 0 {
         domain::trace_owner(core, id); // otherwise it is its heir's at once
     }
-    post(core, id, Requests::ERRAND);
+    post_to(core, target, Requests::ERRAND);
     Ok(())
 }
 
@@ -219,22 +222,27 @@ pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, 
 ///
 /// # Errors
 /// See [`transfer::cancel`].
-pub fn cancel(core: &CoreLocal, id: CoreId, why: Reason) -> Result<(), Reason> {
-    let owner = kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state.owner().ok_or(Reason::NotOwner)?;
+pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason) -> Result<(), Reason> {
+    let owner = core.kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state.owner().ok_or(Reason::NotOwner)?;
     let domain = domain::by_id(owner).ok_or(Reason::UnknownDomain)?;
-    let target = boot::core(id).ok_or(Reason::UnknownCore)?;
-    let order;
+    let target = core.kernel().core(id).ok_or(Reason::UnknownCore)?;
+    let (order, unfolds);
     {
-        let _placement = domain.placement.lock();
-        transfer::cancel(&kernel().ledger, &AllQuotas, id)?;
+        let placement = domain.placement.lock();
+        transfer::cancel(&core.kernel().ledger, &AllQuotas, id)?;
         target.errand.set_stage(Stage::None);
         step(core, id, Step::Cancelled);
         order = target.errand.take_order();
+        // What wanted to go there while it was asked for stayed where it was.
+        unfolds = placement.folded > 0 && target.queue.attached() == 0;
     }
     withdraw(core, domain, target);
     domain::trace_owner(core, id);
     report_as(order, id, 0, Err(why));
     post(core, id, Requests::ERRAND);
+    if unfolds {
+        welcome_again(core, id, domain);
+    }
     Ok(())
 }
 
@@ -250,7 +258,7 @@ fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
 /// This core was posted an errand, or it is time to look at it.
 pub fn attend(core: &'static CoreLocal) {
     if !core.errand.stage_is(Stage::None)
-        && let Some(domain) = kernel().ledger.asked(core.id).and_then(domain::by_id)
+        && let Some(domain) = core.kernel().ledger.asked(core.id).and_then(domain::by_id)
     {
         progress(core, domain);
     }
@@ -260,16 +268,15 @@ pub fn attend(core: &'static CoreLocal) {
 fn progress(core: &'static CoreLocal, domain: &'static Domain) {
     let (errand, now) = (&core.errand, timer::now());
     let (deadline, retry) = (errand.deadline.load(Relaxed), errand.retry.load(Relaxed));
-    if errand.stage_is(Stage::Refused) {
-        step(core, core.id, Step::Refused);
-        answered(core, Answer::Refused);
-        return end_of_patience(core, domain, Reason::Refused);
-    }
-    if now >= deadline || core.queue.attached() == 0 {
-        if errand.stage_is(Stage::Asked) || errand.stage_is(Stage::Busy) {
+    let refused = errand.stage_is(Stage::Refused);
+    if refused || now >= deadline || core.queue.attached() == 0 {
+        if refused {
+            step(core, core.id, Step::Refused);
+            answered(core, Answer::Refused);
+        } else if errand.stage_is(Stage::Asked) || errand.stage_is(Stage::Busy) {
             step(core, core.id, Step::Deadline);
         }
-        return end_of_patience(core, domain, Reason::Timeout);
+        return end_of_patience(core, domain, if refused { Reason::Refused } else { Reason::Timeout });
     }
     if errand.stage_is(Stage::Busy) && retry == 0 {
         step(core, core.id, Step::Busy);
@@ -329,7 +336,7 @@ pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
         Said::Ready => {
             // What it was asked before it listened is asked again.
             for id in domain.contexts().iter().filter_map(|context| context.seat.now()) {
-                let Some(target) = boot::core(id) else { continue };
+                let Some(target) = core.kernel().core(id) else { continue };
                 let (asked, ordered) = (Stage::Asked as u32, Stage::Ordered as u32);
                 if target.errand.stage.compare_exchange(asked, ordered, AcqRel, Relaxed).is_ok() {
                     post(core, id, Requests::ERRAND);
@@ -359,6 +366,7 @@ fn offer(core: &CoreLocal, domain: &Domain) {
     }
 }
 
+#[inline(always)]
 fn end_of_patience(core: &'static CoreLocal, domain: &'static Domain, why: Reason) {
     if core.errand.give_up.load(Relaxed) {
         let _ = cancel(core, core.id, why);
@@ -374,12 +382,12 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
     let leaving = {
         let mut placement = domain.placement.lock();
         // The order may have been cancelled meanwhile.
-        if kernel().ledger.asked(core.id).is_none() {
+        if core.kernel().ledger.asked(core.id).is_none() {
             return;
         }
         placement.spare.remove(core.id);
         spare = !placement.spare.is_empty();
-        transfer::begin(&kernel().ledger, core.id, domain.id)
+        transfer::begin(&core.kernel().ledger, core.id, domain.id)
     };
     let Some(leaving) = leaving else { return };
     if core.errand.deadline.load(Relaxed) != 0 {
@@ -396,11 +404,7 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
             to.is_some_and(|to| migrate(core, slot, context, to, Crowd::Any))
         });
         if !found {
-            step(core, core.id, Step::Failed);
-            let order = core.errand.take_order();
-            transfer::keep(&kernel().ledger, &AllQuotas, core.id, leaving);
-            domain::trace_owner(core, core.id);
-            return report_as(order, core.id, folded, Err(Reason::NoOtherCore));
+            return keep(core, leaving, folded);
         }
         folded = folded.wrapping_add(1);
     }
@@ -408,18 +412,31 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
     hand_over(core, core.id, leaving, folded);
 }
 
+/// This core stays with the domain that it was leaving, as that has no other.
+pub fn keep(core: &CoreLocal, leaving: Leaving, folded: usize) {
+    if leaving.asked {
+        step(core, core.id, Step::Failed);
+    }
+    // Before the core can be asked for again.
+    core.errand.set_stage(Stage::None);
+    let order = core.errand.take_order();
+    transfer::keep(&core.kernel().ledger, &AllQuotas, core.id, leaving);
+    domain::trace_owner(core, core.id);
+    report_as(order, core.id, folded, Err(Reason::NoOtherCore));
+}
+
 /// Where a context of this core goes on: on a core that its domain has to `spare`, or on another context's.
 fn find_refuge(core: &CoreLocal, domain: &Domain, context: &Context, spare: bool) -> Option<CoreId> {
     if spare {
-        let owned = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
+        let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(domain.id));
         if let Some(id) = domain.placement.lock().spare.iter().find(owned) {
             return Some(id);
         }
     }
     let seat = |index: usize| domain.contexts().get(index)?.seat.now();
     let crowd = |id: CoreId| {
-        let usable = id != core.id && kernel().ledger.is(id, CoreState::Owned(domain.id));
-        usable.then_some(boot::core(id)?.queue.attached())
+        let usable = id != core.id && core.kernel().ledger.is(id, CoreState::Owned(domain.id));
+        usable.then_some(core.kernel().core(id)?.queue.attached())
     };
     refuge(usize::from(context.index), domain.contexts().len(), seat, crowd)
 }
@@ -433,18 +450,19 @@ enum Crowd {
 
 /// Sends a context of this core to another core of its domain. False: that is not its domain's to use, and the context
 /// stays.
-fn migrate(core: &CoreLocal, slot: Slot, context: &'static Context, to: CoreId, crowd: Crowd) -> bool {
-    let (domain, Some(target)) = (context.domain, boot::core(to)) else { return false };
+fn migrate(core: &'static CoreLocal, slot: Slot, context: &'static Context, to: CoreId, crowd: Crowd) -> bool {
+    let (domain, Some(target)) = (context.domain, core.kernel().core(to)) else { return false };
     if core.current().is_some_and(|(_, loaded)| core::ptr::eq(loaded, context)) {
         context.unload(core);
         core.set_current(None);
     }
     context.count_stolen_from_now();
-    let taken = {
+    let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(domain.id));
+    let (taken, better) = {
         let mut placement = domain.placement.lock();
         let others = target.queue.attached();
-        let better = crowd == Crowd::Any || (others == 0 && core.queue.attached() > 1);
-        if !better || !kernel().ledger.is(to, CoreState::Owned(domain.id)) {
+        let suits = crowd == Crowd::Any || (others == 0 && core.queue.attached() > 1);
+        if !suits || !owned(&to) {
             return false;
         }
         // Its seat first: should it be picked at once, that is where it is.
@@ -456,13 +474,17 @@ fn migrate(core: &CoreLocal, slot: Slot, context: &'static Context, to: CoreId, 
         core.queue.detach(slot);
         placement.left(core.queue.attached());
         placement.seated(to, others);
-        taken
+        // One that came to the domain meanwhile.
+        (taken, if others > 0 { placement.spare.iter().find(owned) } else { None })
     };
     target.queue.wake(taken);
     let a = u64::from(context.index) | (core.id.index() as u64) << 16;
     trace::record(core, Event::ContextMove, About::Context(context), a, to.index() as u64);
-    post(core, to, Requests::ARRIVAL);
+    post_to(core, target, Requests::ARRIVAL);
     disappoint(core, context);
+    if let Some(id) = better {
+        welcome_again(core, id, domain);
+    }
     true
 }
 
@@ -474,14 +496,19 @@ pub fn disappoint(core: &CoreLocal, context: &Context) {
 }
 
 /// Contexts of this core that are wanted on others go there.
-pub fn send_away(core: &CoreLocal) {
+pub fn send_away(core: &'static CoreLocal) {
     for (slot, id) in core.queue.entries() {
         if let Some(context) = domain::context(id)
             && let Some(to) = context.take_wanted()
         {
-            // If it fails, the core that wanted it was given a context, or left the domain, or none is folded any more.
+            // If it fails, that core was given a context, or is asked for, or has left the domain, or the context has this
+            // one for itself by now. Another core may have looked for a context meanwhile, and found this one taken.
             if !migrate(core, slot, context, to, Crowd::Alone) {
-                offer(core, context.domain);
+                let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(context.domain.id));
+                let spare = context.domain.placement.lock().spare;
+                if let Some(id) = Some(to).filter(|to| spare.contains(*to)).or_else(|| spare.iter().find(owned)) {
+                    welcome(core, id, context.domain);
+                }
             }
         }
     }
@@ -493,7 +520,7 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
         Heir::Domain(heir) => domain::by_id(heir),
         Heir::Pool | Heir::Off => None,
     };
-    let Some(target) = boot::core(id) else { return };
+    let Some(target) = core.kernel().core(id) else { return };
     if target.errand.stage.swap(Stage::None as u32, AcqRel) == Stage::Asked as u32 && leaving.asked {
         answered(target, Answer::Done);
     }
@@ -502,7 +529,7 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
     }
     let held = heir.filter(|heir| heir.life.join().is_ok());
     let order = target.errand.take_order();
-    let inherits = transfer::finish(&kernel().ledger, &AllQuotas, id, leaving, held.is_some());
+    let inherits = transfer::finish(&core.kernel().ledger, &AllQuotas, id, leaving, held.is_some());
     domain::trace_owner(core, id);
     let end = if inherits { Ok(leaving.heir) } else { Err(Reason::ReceiverStopped) };
     step_of(core, order, id, if inherits { Step::Given } else { Step::Failed });
@@ -526,15 +553,15 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
 /// The core `id` is the domain's now, and has no context: one that is folded goes there, or the guest is asked to use it.
 /// The caller holds the domain's life.
 pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
-    let Some(target) = boot::core(id) else { return };
+    let Some(target) = core.kernel().core(id) else { return };
     let folded = {
         let mut placement = domain.placement.lock();
-        if target.queue.attached() > 0 || kernel().ledger.read(id).map(|now| now.state.owner()) != Some(Some(domain.id))
-        {
+        let owned = core.kernel().ledger.is(id, CoreState::Owned(domain.id));
+        if target.queue.attached() > 0 || !(owned || core.kernel().ledger.asked(id) == Some(domain.id)) {
             return;
         }
         placement.spare.insert(id);
-        placement.folded > 0
+        owned && placement.folded > 0
     };
     let crowded = |context: &&Context| {
         let crowd = context.seat.now().and_then(boot::core).map_or(0, |core| core.queue.attached());
@@ -550,6 +577,14 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
     }
 }
 
+/// The same of a core that the domain had before, for who does not hold its life.
+pub fn welcome_again(core: &'static CoreLocal, id: CoreId, domain: &'static Domain) {
+    if domain.life.join().is_ok() {
+        welcome(core, id, domain);
+        domain::leave_life(core, domain, None);
+    }
+}
+
 /// Makes an idle core `id` the domain's.
 ///
 /// # Errors
@@ -557,7 +592,7 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
 pub fn give(core: &'static CoreLocal, id: CoreId, domain: &'static Domain) -> Result<(), Reason> {
     domain.life.join().map_err(|_| Reason::NotRunning)?;
     let given = domain.quota.expect_some().map_err(|_| Reason::AboveMax).and_then(|()| {
-        kernel().ledger.claim(id, domain.id).map_err(|_| {
+        core.kernel().ledger.claim(id, domain.id).map_err(|_| {
             domain.quota.unexpect(false);
             Reason::Busy
         })
@@ -575,7 +610,8 @@ pub fn give(core: &'static CoreLocal, id: CoreId, domain: &'static Domain) -> Re
 /// This core woke for `domain`: because it was ordered to, or for a context that waits on it.
 pub fn arrive(core: &'static CoreLocal, domain: &'static Domain, order: u32) {
     if core.queue.attached() > 0 {
-        return;
+        // A CPU_ON was faster than the order.
+        return report_as(order, core.id, 0, Err(Reason::Busy));
     }
     if domain.life.join().is_ok() {
         domain.quota.arrived();
@@ -584,7 +620,7 @@ pub fn arrive(core: &'static CoreLocal, domain: &'static Domain, order: u32) {
         return domain::leave_life(core, domain, None);
     }
     domain.quota.unexpect(true);
-    let ledger = &kernel().ledger;
+    let ledger = &core.kernel().ledger;
     if ledger.begin_release(core.id, domain.id).is_ok() {
         let _ = ledger.finish_release(core.id, domain.id);
     }

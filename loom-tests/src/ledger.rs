@@ -1,7 +1,7 @@
 //! Models of `domains::ledger`.
 
 use domains::DomainId;
-use domains::ledger::{CoreState, Heir, Ledger, LedgerError, LedgerWord, Quota};
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerError, LedgerWord, Quota};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
@@ -55,7 +55,7 @@ impl Machine {
         let begun = self.ledger().begin_release(core, owner).unwrap();
         assert_eq!(self.marked(core), owner.index());
         self.mark(core, owner);
-        [begun.generation, self.ledger().finish_release(core, owner).unwrap().generation]
+        [begun.generation, self.ledger().change(core, CoreEvent::FinishRelease(owner)).unwrap().generation]
     }
 }
 

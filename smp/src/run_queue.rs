@@ -258,8 +258,26 @@ impl RunQueue {
     /// Every context that is attached, ready or not, with its slot.
     #[inline]
     pub fn entries(&self) -> impl Iterator<Item = (Slot, ContextId)> {
-        let attached = (0..WORDS).flat_map(|index| slots(index, self.attached.word(index)));
-        attached.filter_map(|slot| Some((slot, self.entry(slot)?.context)))
+        self.those(|index| self.attached.word(index))
+    }
+
+    /// Every context that is attached and not ready, with its slot; the owner core.
+    #[inline]
+    pub fn sleepers(&self) -> impl Iterator<Item = (Slot, ContextId)> {
+        self.those(|index| self.attached.word(index) & !self.ready.word(index))
+    }
+
+    /// Whether there is one; the owner core.
+    #[inline]
+    pub fn has_sleepers(&self) -> bool {
+        (0..WORDS).any(|index| self.attached.word(index) & !self.ready.word(index) != 0)
+    }
+
+    #[inline]
+    fn those(&self, word: impl Fn(usize) -> u64) -> impl Iterator<Item = (Slot, ContextId)> {
+        (0..WORDS)
+            .flat_map(move |index| slots(index, word(index)))
+            .filter_map(|slot| Some((slot, self.entry(slot)?.context)))
     }
 
     /// The number of contexts that have a slot, asleep or ready.

@@ -103,7 +103,7 @@ const fn word(code: u64, owner: u64, heir: u64) -> u64 {
 }
 
 /// The word after `event`, without decoding it: this is on the way of every core that moves.
-#[inline]
+#[inline(always)]
 pub(super) fn after(bits: u64, event: CoreEvent) -> Option<u64> {
     use CoreEvent as Event;
     let (code, owner, heir) = (bits >> 8 & 0xff, bits & 0xff, bits >> 16 & 0xff);
@@ -199,6 +199,7 @@ fn domain(bits: u64) -> Option<DomainId> {
 impl CoreState {
     /// The state as a trace record carries it: its heir in bits 23:16, its code in 15:8, its owner plus one, or 0, in
     /// 7:0.
+    #[inline(always)]
     pub fn to_trace(self) -> u64 {
         match self {
             Self::Off { held } => word(code::OFF, 0, if held { Heir::OFF } else { 0 }),

@@ -97,7 +97,7 @@ fn a_core_s_life() {
     assert_eq!(ledger.claim(core(1), linux).unwrap().state, CoreState::Owned(linux));
     assert_eq!(ledger.claim(core(1), other), refused(CoreState::Owned(linux)));
     assert_eq!(ledger.begin_release(core(1), other), refused(CoreState::Owned(linux)));
-    assert_eq!(ledger.finish_release(core(1), linux), refused(CoreState::Owned(linux)));
+    assert_eq!(ledger.finish_release(core(1), linux), refused(CoreState::Owned(linux)).map(|_: CoreRecord| ()));
     ledger.begin_release(core(1), linux).unwrap();
     assert_eq!(ledger.claim(core(1), other), refused(CoreState::Releasing(linux, Heir::Pool)));
     ledger.finish_release(core(1), linux).unwrap();

@@ -141,8 +141,12 @@ impl<'a> Vgic<'a> {
             let _choice = self.distributor.lock();
             redistributor.running.store(false, Ordering::Relaxed);
         }
-        self.sync(context, registers, eoi_count, hw, kick);
-        let private = redistributor.lock_own(SGIS | LOOK);
+        let mut private = redistributor.lock_own(SGIS | LOOK | FOLD);
+        if eoi_count != 0 || registers.used() != 0 {
+            self.fold(context, &mut private, registers, eoi_count, kick);
+        }
+        private.resample(hw);
+        redistributor.count_sync();
         if private.look {
             let distributor = self.distributor.lock();
             let candidates = distributor.candidates(context, true, self.control());
@@ -164,8 +168,23 @@ impl<'a> Vgic<'a> {
     ) {
         let Some(redistributor) = self.redistributors.get(context) else { return };
         let mut private = redistributor.lock_own(SGIS | LOOK | FOLD);
+        if eoi_count != 0 || registers.used() != 0 {
+            self.fold(context, &mut private, registers, eoi_count, kick);
+        }
+        private.resample(hw);
+        redistributor.count_sync();
+    }
+
+    fn fold(
+        &self,
+        context: usize,
+        private: &mut Private,
+        registers: &mut ListRegisters,
+        eoi_count: u32,
+        kick: &mut impl Kick,
+    ) {
         for _ in 0..eoi_count {
-            if !self.end_most_urgent(context, &mut private, kick) {
+            if !self.end_most_urgent(context, private, kick) {
                 break;
             }
         }
@@ -182,9 +201,6 @@ impl<'a> Vgic<'a> {
             }
             self.tell_others(distributor, intid, context, kick);
         }
-        drop(distributor);
-        private.resample(hw);
-        redistributor.count_sync();
     }
 
     /// Fills the list registers of a context that was synced (or resumed), and answers the

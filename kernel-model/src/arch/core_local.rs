@@ -1,6 +1,7 @@
 //! What a core has for itself (the real one's fields, without its stack and its trace).
 
 use super::context::Context;
+use crate::boot::Kernel;
 use crate::core_id::CoreId;
 use crate::mailbox::Mailbox;
 use crate::power::Power;
@@ -48,6 +49,11 @@ impl CoreLocal {
             power: Power::default(),
             current: Mutex::new(None),
         }
+    }
+
+    /// The kernel's global data.
+    pub fn kernel(&self) -> &'static Kernel {
+        boot::kernel()
     }
 
     /// The running core's data.

@@ -78,8 +78,8 @@ pub mod exception {
         guest::run(core)
     }
 
-    /// Sets traps.
-    pub fn set_traps(share: WaitTrap) {
+    /// Sets whether waiting traps.
+    pub fn trap_waits(share: WaitTrap) {
         simulation::with_this(|hardware| hardware.traps = share);
     }
 

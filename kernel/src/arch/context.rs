@@ -51,15 +51,22 @@ impl Registers {
 }
 
 macro_rules! system_registers {
-    ($($name:ident)*) => {
+    // In pairs, which LDP and STP move.
+    ($($name:ident $second:ident)*) => {
         /// EL1 and EL0 system registers that a guest can change.
         #[derive(Clone, Copy, Default)]
-        struct SystemRegisters { $($name: u64,)* }
+        struct SystemRegisters { $($name: u64, $second: u64,)* }
 
         impl SystemRegisters {
-            fn save(&mut self) { $(self.$name = read!(stringify!($name));)* }
-            fn load(&self) { $(write!(stringify!($name), self.$name);)* }
-            fn clear() { $(write!(stringify!($name), 0);)* }
+            fn save(&mut self) {
+                $((self.$name, self.$second) = (read!(stringify!($name)), read!(stringify!($second)));)*
+            }
+            fn load(&self) {
+                $(let (first, second) = (self.$name, self.$second);
+                write!(stringify!($name), first);
+                write!(stringify!($second), second);)*
+            }
+            fn clear() { $(write!(stringify!($name), 0); write!(stringify!($second), 0);)* }
         }
     };
 }
@@ -98,8 +105,8 @@ pub const SPSR_ENTRY: u64 = 0x3c5;
 #[repr(C, align(64))]
 struct State {
     registers: Registers,
+    system: SystemRegisters, // within reach of STP
     floating_point: FloatingPoint,
-    system: SystemRegisters,
     list: ListRegisters,
 }
 

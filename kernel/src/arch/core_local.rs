@@ -7,6 +7,7 @@ use super::cache;
 use super::context::Context;
 use super::mmu::PAGE;
 use super::sysreg::{read, write};
+use crate::boot::Kernel;
 use crate::platform::arena::Arena;
 use crate::power::Power;
 use crate::transfer::Errand;
@@ -39,6 +40,7 @@ pub mod layout {
 pub struct CoreLocal {
     /// Top of this core's stack (`vectors.s` reads it).
     pub stack_top: u64,
+    kernel: &'static Kernel,
     /// Index in the machine's list of cores.
     pub id: CoreId,
     /// Affinity.
@@ -76,11 +78,12 @@ const _: () = assert!(size_of::<Area>() as u64 <= layout::TRACE_BYTES);
 
 impl CoreLocal {
     /// Makes the block of a core ready, before the core is switched on.
-    pub fn place(arena: &Arena, id: CoreId, mpidr: Mpidr) -> &'static Self {
-        let block = arena.block(id);
+    pub fn place(kernel: &'static Kernel, id: CoreId, mpidr: Mpidr) -> &'static Self {
+        let block = kernel.arena.block(id);
         let local = (block.wrapping_add(layout::LOCAL)) as *mut Self;
         let value = Self {
             stack_top: block.wrapping_add(layout::STACK_TOP),
+            kernel,
             id,
             mpidr,
             redistributor: AtomicU64::new(0),
@@ -114,6 +117,11 @@ impl CoreLocal {
         // SAFETY: the arena maps the block for ever, and `place` wrote this before the core was
         // switched on; the ledger lets it do so once.
         unsafe { &*address }
+    }
+
+    /// The kernel's global data, without a look whether it is there yet.
+    pub fn kernel(&self) -> &'static Kernel {
+        self.kernel
     }
 
     /// This core's part of what the host reads: exit counters and trace ring.

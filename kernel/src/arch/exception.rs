@@ -175,12 +175,17 @@ fn event_counters() -> u64 {
     if version == 0 || version == 0xf { 0 } else { (read!("pmcr_el0") >> 11) & 0x1f }
 }
 
-/// Sets the traps of this core: what stays the same for every guest.
-pub fn set_traps(share: WaitTrap) {
+/// Sets whether waiting traps on this core, from the next guest's entry on.
+pub fn trap_waits(share: WaitTrap) {
     // VM SWIO FMO IMO AMO FB BSU=inner; TWI TID3 TSC TIDCP TACR TSW; RW. API/APK clear: pointer
     // authentication traps, and is not shown.
     const BASE: u64 = bits(&[0, 1, 3, 4, 5, 9, 10, 18, 19, 20, 21, 22, 31]);
     write!("hcr_el2", BASE | if share == WaitTrap::On { bits(&[13, 14]) } else { 0 });
+}
+
+/// Sets the traps of this core: what stays the same for every guest.
+pub fn set_traps() {
+    trap_waits(WaitTrap::Off);
     // RES1, TAM, TTA, TSM, TZ: SVE, SME, trace and activity monitors trap; FP and SIMD do not.
     write!("cptr_el2", 0x33ff | bits(&[20, 30]));
     // Debug and PMU registers trap; all counters stay EL2's.

@@ -205,6 +205,11 @@ macro_rules! list_registers {
         fn write_list_register(n: usize, value: u64) {
             match n { $($n => write!($name, value),)* _ => () }
         }
+        /// Empties the first `count`.
+        fn clear_list_registers(count: u64) {
+            $(if count <= $n { return; }
+            write!($name, 0);)*
+        }
     };
 }
 
@@ -260,12 +265,10 @@ pub fn deactivate_private(core: &CoreLocal, private: u32) {
 /// which are off by now.
 pub fn clean(core: &CoreLocal) {
     write!("ich_hcr_el2", 0);
-    for n in 0..((read!("ich_vtr_el2") & 0x1f).wrapping_add(1) as usize) {
-        write_list_register(n, 0);
-    }
+    clear_list_registers((read!("ich_vtr_el2") & 0x1f).wrapping_add(1));
     isb();
     let redistributor = Registers::new(core.redistributor.load(Relaxed));
-    let timers = guest_timers(&crate::boot::machine().gic);
+    let timers = guest_timers(&core.kernel().machine.gic);
     redistributor.write32(gicr::ICACTIVER0, timers);
     redistributor.write32(gicr::ICPENDR0, timers);
 }

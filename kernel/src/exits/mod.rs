@@ -149,7 +149,7 @@ pub fn interrupt(core: &'static CoreLocal) -> *const Registers {
 
 /// Takes all physical interrupts that are pending on this core.
 pub fn take_interrupts(core: &'static CoreLocal) {
-    let gic = &machine().gic;
+    let gic = &core.kernel().machine.gic;
     while let Some(intid) = gic::acknowledge() {
         let reason = if intid == gic::DOORBELL {
             gic::end(intid);
@@ -189,6 +189,7 @@ fn own_interrupt(core: &'static CoreLocal, intid: u32) -> ExitReason {
 
 /// A timer of the loaded guest fired: its virtual interrupt is the physical one, which stays
 /// active until the guest ends it.
+#[inline(never)]
 fn guest_timer(core: &CoreLocal, intid: u32) {
     gic::drop_priority(intid);
     match core.current() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -25,8 +25,7 @@ const MOVES: u64 = 400;
 /// Far longer than a world takes; one that runs on for ever is found by itself before that.
 const LIMIT: Limit = Limit::After(Duration::from_secs(300));
 
-/// A fault is tried after each so many turns of the scheduler; a move is over by the latest.
-const EVERY: usize = 11;
+/// A fault is tried after each turn of the scheduler up to this one; a move is over by then.
 const LATEST: u64 = 400;
 
 /// What is to be run.
@@ -175,19 +174,22 @@ impl Model {
 
     /// Tries a fault at many moments; what was violated at the first of them at which something was.
     pub fn fault(&self, name: &str) -> Result<Option<String>, Failure> {
-        let delays: Vec<u64> = (0..LATEST).step_by(EVERY).collect();
-        let next = AtomicUsize::new(0);
+        let next = AtomicU64::new(0);
         let found = Mutex::new(BTreeMap::new());
         let work = || {
-            while let Some(delay) = delays.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let delay = next.fetch_add(1, Ordering::Relaxed);
+                if delay >= LATEST {
+                    return;
+                }
                 let arguments = ["fault".to_owned(), name.to_owned(), delay.to_string()];
                 let text = self.say(&arguments).map(|world| {
                     let again = format!("again: cargo run --release -p {PACKAGE} -- {}", arguments.join(" "));
                     world.violation.map(|what| format!("{}\n{name}: {what}\n{again}", world.history.join("\n")))
                 });
                 if !matches!(text, Ok(None)) {
-                    next.store(delays.len(), Ordering::Relaxed);
-                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(*delay, text);
+                    next.store(LATEST, Ordering::Relaxed);
+                    found.lock().unwrap_or_else(PoisonError::into_inner).insert(delay, text);
                 }
             }
         };

@@ -1,20 +1,25 @@
-//! Suite `stress`: the model of cores that move, with faults at each step; and orders to a machine. The model's random
-//! worlds (`corral stress hotplug`) are not here yet: some of them do not come to rest.
+//! Suite `stress`: the model of cores that move, in random worlds and with faults at each step; and orders to a machine.
 
 use std::sync::{Arc, OnceLock};
 
 use super::{Case, CaseResult, Context};
 use crate::failure::Failure;
-use crate::stress::model::{self, Model};
+use crate::stress::model::{self, Model, Wanted};
 use crate::stress::qemu;
 use crate::ui::{Detail, Ui};
 
 const CORES: u32 = 8;
 
+/// Random worlds: the most cores of each, and the seed.
+const WORLDS: [(u32, u64); 3] = [(CORES, 1), (4, 2), (16, 3)];
+
+/// Cores that move in those of one seed.
+const MOVES: u64 = 100_000;
+
 /// Orders to a machine under QEMU.
 const ON_QEMU: qemu::Wanted = qemu::Wanted { cores: CORES, orders: 40, seed: 1 };
 
-/// One for the faults, and one under QEMU.
+/// One for the faults, one for each seed's worlds, and one under QEMU.
 pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
     let model: Arc<OnceLock<Result<Model, Failure>>> = Arc::default();
     let on_model = |name: &str, run: Box<dyn Fn(&Model) -> CaseResult + Send + Sync>| {
@@ -29,11 +34,15 @@ pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
         })
     };
     let faults = on_model("faults", Box::new(faults));
+    let worlds = WORLDS.map(|(cores, seed)| {
+        let wanted = Wanted { cores, moves: MOVES, seed, only: None };
+        on_model(&format!("worlds-{cores}-cores-seed-{seed}"), Box::new(move |model| worlds(model, &wanted)))
+    });
     let on_qemu = {
         let context = context.clone();
         Case::shared("qemu", move || run_on_qemu(&context))
     };
-    Ok(vec![faults, on_qemu])
+    Ok([faults, on_qemu].into_iter().chain(worlds).collect())
 }
 
 fn run_on_qemu(context: &Context) -> CaseResult {
@@ -42,6 +51,17 @@ fn run_on_qemu(context: &Context) -> CaseResult {
         Err(failure) => CaseResult::fail(failure),
         Ok(ran) if ran.report.code().is_some() => CaseResult::fail(ran.report.text()),
         Ok(ran) => CaseResult::pass(format!("{} orders", ran.report.tally.orders)),
+    }
+}
+
+fn worlds(model: &Model, wanted: &Wanted) -> CaseResult {
+    let work = Ui::new(Detail::Work).work(format!("moving simulated cores with seed {}", wanted.seed));
+    match model.run(wanted, |moved| work.percent(100.0 * moved as f64 / wanted.moves as f64)) {
+        Err(failure) => CaseResult::fail(failure),
+        Ok(report) => match &report.violation {
+            Some(violation) => CaseResult::fail(report.complaint(violation)),
+            None => CaseResult::pass(format!("{} moves in {} worlds", report.moves, report.worlds)),
+        },
     }
 }
 

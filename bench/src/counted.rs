@@ -131,7 +131,7 @@ fn build_plugin(workspace: &Workspace) -> Result<PathBuf, Failure> {
 /// A line as the kernel's monitor gets it.
 fn framed(order: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Mux::new().write(Tag::Kernel, format!("{order}\n").as_bytes(), |byte| bytes.push(byte));
+    Mux::default().write(Tag::Kernel, format!("{order}\n").as_bytes(), |byte| bytes.push(byte));
     bytes
 }
 

@@ -168,13 +168,15 @@ fn orders(command_line: &str) -> Option<Vec<(usize, Place)>> {
 }
 
 /// What was executed between two marks: instructions by core, and by address if that was asked for.
-struct Window {
-    cores: Vec<(usize, u64)>,
-    places: Places,
+pub struct Window {
+    /// By core.
+    pub cores: Vec<(usize, u64)>,
+    /// By address.
+    pub places: Places,
 }
 
-/// Lines `vcpu=N since=V:COUNT,… places=V:ADDRESS:COUNT,…`; every second one ends a window.
-fn windows(counts: &str) -> Vec<Window> {
+/// Lines `vcpu=N since=V:COUNT,… places=V:ADDRESS:COUNT,…`.
+pub fn windows(counts: &str) -> impl Iterator<Item = Window> {
     let parse = |line: &str| {
         let list = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key)).unwrap_or_default().split(',');
         let cores = list("since=").filter_map(|pair| pair.split_once(':'));
@@ -186,7 +188,7 @@ fn windows(counts: &str) -> Vec<Window> {
         }
         Window { cores, places }
     };
-    counts.lines().skip(1).step_by(2).map(parse).collect()
+    counts.lines().map(parse)
 }
 
 /// What was seen of an operation.
@@ -243,7 +245,7 @@ pub fn measure(workspace: &Workspace, cores: &[u32], profile: bool) -> Result<(V
         let places = if profile { ",places=1" } else { "" };
         let plugin = format!(",from={KERNEL_OFFSET},size={}{places}", counted.kernel_bytes());
         let left = counted.run(count, &plugin, None, LIMIT)?;
-        let windows = windows(&left.counts);
+        let windows: Vec<_> = windows(&left.counts).skip(1).step_by(2).collect();
         if windows.len() != orders.len() {
             let failed: Vec<_> = left.console.lines().filter(|line| line.contains("FAILED")).collect();
             let why = format!("{} of {} orders were measured\n{}", windows.len(), orders.len(), failed.join("\n"));
@@ -305,15 +307,17 @@ mod tests {
     }
 
     #[test]
-    fn every_second_mark_ends_a_window() {
-        let windows = windows(
+    fn a_mark_ends_a_window() {
+        let windows: Vec<_> = windows(
             "vcpu=0 since=0:9,3:8\nvcpu=0 since=1:20,0:100 places=0:4020:a,1:4020:1,1:4024:2\n\
                                vcpu=0 since=\nvcpu=0 since=5:7\n",
-        );
-        assert_eq!(windows.len(), 2);
-        assert_eq!(windows[0].cores, [(1, 20), (0, 100)]);
-        assert_eq!(windows[0].places, Places::from([(0x4020, 11), (0x4024, 2)]));
-        assert_eq!(windows[1].cores, [(5, 7)]);
+        )
+        .collect();
+        assert_eq!(windows.len(), 4);
+        assert_eq!(windows[1].cores, [(1, 20), (0, 100)]);
+        assert_eq!(windows[1].places, Places::from([(0x4020, 11), (0x4024, 2)]));
+        assert_eq!(windows[2].cores, []);
+        assert_eq!(windows[3].cores, [(5, 7)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod bring_up;
 mod counted;
 mod cpu;
+mod failover;
 mod hotplug;
 mod linux;
 mod profile;
@@ -60,6 +61,23 @@ Examples:
         #[command(flatten)]
         common: Common,
     },
+    /// Takeovers: what each costs until the standby serves, in instructions
+    #[command(after_help = "\
+Measures what it costs at EL2, on all cores together, from the moment before a primary fails until its standby has made
+its first output: for each error, with primaries of 1, 2 and 4 cores, and with standbys that have a core of their own or
+lodge on one of the primary's. The exit code is 1 if a limit is broken.
+
+Examples:
+  cargo corral bench failover                       on machines with 8, 64 and 512 cores
+  cargo corral bench failover --cores 8 --profile   where in the kernel the instructions go
+  cargo corral bench failover --json > failover.json")]
+    Failover {
+        /// Say where in the kernel the instructions were executed
+        #[arg(long)]
+        profile: bool,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 /// A part of `bench hotplug`.
@@ -90,6 +108,13 @@ struct Boot {
     bring_up: Vec<bring_up::BringUp>,
 }
 
+/// What `bench failover` measured.
+#[derive(Debug, Serialize)]
+struct Failover {
+    takeovers: Vec<failover::Takeover>,
+    pass: bool,
+}
+
 /// What `bench hotplug` measured.
 #[derive(Debug, Serialize)]
 struct Hotplug {
@@ -104,6 +129,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().bench {
         Bench::Boot { cpus, runs, common } => boot(cpus, runs.max(1), &common),
         Bench::Hotplug { only, profile, common } => hotplug(&only, profile, &common),
+        Bench::Failover { profile, common } => failover(profile, &common),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -172,6 +198,13 @@ fn hotplug(only: &[Part], profile: bool, common: &Common) -> Result<bool, Failur
     Ok(pass)
 }
 
+fn failover(profile: bool, common: &Common) -> Result<bool, Failure> {
+    let (takeovers, profiles) = failover::measure(&Workspace::find()?, common.cores(8)?, profile)?;
+    let pass = failover::pass(&takeovers);
+    common.show(&format!("{}{profiles}", failover::table(&takeovers)), &Failover { takeovers, pass });
+    Ok(pass)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +215,7 @@ mod tests {
         Cli::command().debug_assert();
         let parts = |line: &str| match Cli::try_parse_from(line.split(' ')).unwrap().bench {
             Bench::Hotplug { only, .. } => only,
-            Bench::Boot { .. } => unreachable!(),
+            Bench::Boot { .. } | Bench::Failover { .. } => unreachable!(),
         };
         assert_eq!(parts("bench hotplug"), []);
         assert_eq!(parts("bench hotplug --only wake,linux --cores 8"), [Part::Wake, Part::Linux]);

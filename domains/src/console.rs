@@ -1,7 +1,7 @@
 //! A domain's console: the board's PL011, and room for input that its receive FIFO cannot take
 //! yet, so that a line may be pasted or sent by a script.
 
-use crate::mmio::{Access, AccessKind, Level};
+use crate::mmio::{Access, Level};
 use crate::pl011::{Full, Pl011};
 use heapless::Deque;
 
@@ -11,23 +11,17 @@ mod tests;
 /// Bytes of input that wait for the guest, beside the 16 in its FIFO.
 pub const BACKLOG: usize = 1024;
 
-/// A console.
-#[derive(Debug)]
+/// A console; by default at reset, with no input.
+#[derive(Clone, Debug, Default)]
 pub struct Console {
     uart: Pl011,
     backlog: Deque<u8, BACKLOG>,
 }
 
 impl Console {
-    /// A console at reset, with no input.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
-        Self { uart: Pl011::new(), backlog: Deque::new() }
-    }
-
     /// Back to reset, in place.
     pub fn reset(&mut self) {
-        self.uart = Pl011::new();
+        self.uart = Pl011::default();
         self.backlog.clear();
     }
 
@@ -43,10 +37,7 @@ impl Console {
 
     /// What the guest reads, if it reads, and the byte that it sends, if it sends one.
     pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<u8>) {
-        let done = match access.kind {
-            AccessKind::Read => (Some(self.uart.read(access.offset)), None),
-            AccessKind::Write(value) => (None, self.uart.write(access.offset, value as u32)),
-        };
+        let done = self.uart.access(access);
         // A read makes room, and so does switching the FIFO on.
         self.refill();
         done

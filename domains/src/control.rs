@@ -3,10 +3,11 @@
 //!
 //! On the PL011 a request is one line, `online 3` or `offline 3`, and so is its answer: `ok`, `busy` or `refused` before
 //! the request's own words. Requests go out only after the guest has said `ready`, so that none is lost while its driver
-//! starts. A request that was withdrawn before it went out is never seen; one of each kind and CPU waits at most.
+//! starts. What the guest is in its group is said in the same way: `primary 3` or `standby 3`, with the epoch, which needs
+//! no answer. A request that was withdrawn before it went out is never seen; one of each kind and CPU waits at most.
 
-use crate::manifest::MAX_CONTEXTS;
-use crate::mmio::{Access, AccessKind, Level};
+use crate::manifest::{MAX_CONTEXTS, Role};
+use crate::mmio::{Access, Level};
 use crate::pl011::Pl011;
 use arrayvec::{ArrayString, ArrayVec};
 use core::fmt::Write;
@@ -14,6 +15,8 @@ use core::fmt::Write;
 #[cfg(test)]
 mod tests;
 
+/// The longest line to a guest, with its end.
+const LONGEST: usize = 20;
 /// The longest line that a guest may say.
 const LINE: usize = 63;
 
@@ -57,6 +60,31 @@ pub enum Said {
     Answer(Answer, Request),
 }
 
+/// A line of text as it comes, byte by byte.
+#[derive(Clone, Debug, Default)]
+pub struct Typed<const MOST: usize> {
+    text: ArrayString<MOST>,
+    /// It is longer than that, or not all ASCII: to be skipped.
+    is_bad: bool,
+}
+
+impl<const MOST: usize> Typed<MOST> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { text: ArrayString::new_const(), is_bad: false }
+    }
+
+    /// Takes one more byte; the line that it ends, if it ends one: `None` if that is to be skipped.
+    pub fn push(&mut self, byte: u8) -> Option<Option<ArrayString<MOST>>> {
+        if matches!(byte, b'\n' | b'\r') {
+            let Self { text, is_bad } = core::mem::take(self);
+            return Some((!is_bad).then_some(text));
+        }
+        self.is_bad |= !byte.is_ascii() || self.text.try_push(char::from(byte)).is_err();
+        None
+    }
+}
+
 /// A bit for each context.
 type Contexts = u128;
 const _: () = assert!(MAX_CONTEXTS <= Contexts::BITS);
@@ -65,8 +93,8 @@ fn bit(context: u16) -> Contexts {
     1u128.checked_shl(u32::from(context)).unwrap_or(0)
 }
 
-/// A control port.
-#[derive(Debug)]
+/// A control port; by default at reset, with nothing to ask.
+#[derive(Clone, Debug, Default)]
 pub struct Control {
     uart: Pl011,
     ready: bool,
@@ -74,27 +102,15 @@ pub struct Control {
     online: Contexts,
     /// Contexts that were offered a core since they were last on.
     offered: Contexts,
+    /// What the guest is in its group, and since which epoch, until it was told.
+    role: Option<(Role, u32)>,
     /// The rest of the line that goes out, last byte first.
-    out: ArrayVec<u8, 16>,
-    /// What has come of the guest's line; `None`: too long, to be skipped.
-    line: Option<ArrayString<LINE>>,
+    out: ArrayVec<u8, LONGEST>,
+    /// What has come of the guest's line.
+    line: Typed<LINE>,
 }
 
 impl Control {
-    /// A port at reset, with nothing to ask.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
-        Self {
-            uart: Pl011::new(),
-            ready: false,
-            offline: 0,
-            online: 0,
-            offered: 0,
-            out: ArrayVec::new_const(),
-            line: Some(ArrayString::new_const()),
-        }
-    }
-
     /// Asks for something. The newer of two that contradict each other counts.
     pub fn ask(&mut self, request: Request) {
         let bit = bit(request.context);
@@ -136,6 +152,12 @@ impl Control {
         self.online &= !bit(context);
     }
 
+    /// Says what it is in its group from now on.
+    pub fn announce(&mut self, role: Role, epoch: u32) {
+        self.role = Some((role, epoch));
+        self.refill();
+    }
+
     /// Takes the next request.
     pub fn take(&mut self) -> Option<Request> {
         for (wish, set) in [(Wish::Offline, &mut self.offline), (Wish::Online, &mut self.online)] {
@@ -150,10 +172,7 @@ impl Control {
 
     /// What the guest reads from the PL011, if it reads, and what it has said, if this ends a line that says something.
     pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<Said>) {
-        let (read, sent) = match access.kind {
-            AccessKind::Read => (Some(self.uart.read(access.offset)), None),
-            AccessKind::Write(value) => (None, self.uart.write(access.offset, value as u32)),
-        };
+        let (read, sent) = self.uart.access(access);
         let said = sent.and_then(|byte| self.hear(byte));
         self.ready |= said == Some(Said::Ready);
         // A read makes room, and so does switching the FIFO on.
@@ -169,9 +188,15 @@ impl Control {
     fn refill(&mut self) {
         while self.ready {
             if self.out.is_empty() {
-                let Some(Request { wish, context }) = self.take() else { return };
-                let mut text = ArrayString::<16>::new();
-                let _ = writeln!(text, "{wish} {context}");
+                let mut text = ArrayString::<LONGEST>::new();
+                let _ = match self.role.take() {
+                    Some((Role::Standby, epoch)) => writeln!(text, "standby {epoch}"),
+                    Some((_, epoch)) => writeln!(text, "primary {epoch}"),
+                    None => {
+                        let Some(Request { wish, context }) = self.take() else { return };
+                        writeln!(text, "{wish} {context}")
+                    }
+                };
                 self.out.extend(text.bytes().rev());
             }
             while let Some(byte) = self.out.last() {
@@ -184,13 +209,7 @@ impl Control {
     }
 
     fn hear(&mut self, byte: u8) -> Option<Said> {
-        if !matches!(byte, b'\n' | b'\r') {
-            let fits = |line: &mut ArrayString<LINE>| line.try_push(char::from(byte)).is_ok();
-            self.line =
-                self.line.take().filter(|_| byte.is_ascii()).and_then(|mut line| fits(&mut line).then_some(line));
-            return None;
-        }
-        let line = self.line.replace(ArrayString::new())?;
+        let line = self.line.push(byte)??;
         let mut words = line.split_ascii_whitespace();
         let first = words.next()?;
         let said = if first == "ready" {

@@ -3,7 +3,7 @@
 
 use crate::fdt_writer::{FdtWriter, TooSmall};
 use crate::manifest::{Board, Memory};
-use crate::psci;
+use crate::{psci, watchdog};
 use core::ops::Range;
 
 #[cfg(test)]
@@ -23,6 +23,9 @@ const LEVEL_HIGH: u32 = 4;
 
 const REDISTRIBUTOR_BYTES: u32 = 0x2_0000;
 
+/// Where the region of a group begins; nothing of the board is there.
+pub const REGION_BASE: u64 = 0x50_0000_0000;
+
 /// What a domain was granted, as its tree shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainView<'a> {
@@ -36,6 +39,8 @@ pub struct DomainView<'a> {
     pub cmdline: &'a str,
     /// Where in its memory the initial file system lies.
     pub initramfs: Option<Range<u64>>,
+    /// It is in a group whose region has so many bytes: it has a watchdog.
+    pub region: Option<u64>,
 }
 
 /// Writes the tree to the start of `out`; the number of bytes it takes. [`MAX_BYTES`] are enough.
@@ -65,6 +70,9 @@ pub fn build(domain: &DomainView<'_>, out: &mut [u8]) -> Result<usize, TooSmall>
         power(root);
         if domain.board == Board::Virt {
             devices(root, domain.contexts);
+        }
+        if let Some(bytes) = domain.region {
+            group(root, domain.board, bytes);
         }
     });
     tree.finish()
@@ -171,6 +179,24 @@ fn devices(root: &mut FdtWriter<'_>, contexts: u32) {
             uart.cells("interrupts", &[SPI, spi, LEVEL_HIGH]);
             uart.cells("clocks", &[PHANDLE_CLOCK, PHANDLE_CLOCK]);
             uart.texts("clock-names", &["uartclk", "apb_pclk"]);
+        });
+    }
+}
+
+/// What the members of a group have.
+fn group(root: &mut FdtWriter<'_>, board: Board, region: u64) {
+    if region > 0 {
+        root.node(format_args!("pmem@{REGION_BASE:x}"), |node| {
+            node.texts("compatible", &["pmem-region"]);
+            node.cells("reg", [REGION_BASE, region].map(halves).as_flattened());
+        });
+    }
+    if board == Board::Virt {
+        root.node(format_args!("watchdog@{:x}", watchdog::CONTROL), |node| {
+            node.texts("compatible", &["arm,sbsa-gwdt"]);
+            let [control, refresh, frame] = [watchdog::CONTROL, watchdog::REFRESH, watchdog::FRAME].map(halves);
+            node.cells("reg", [control, frame, refresh, frame].as_flattened());
+            node.cells("interrupts", &[SPI, 9, LEVEL_HIGH]);
         });
     }
 }

@@ -22,7 +22,6 @@
 
 use crate::DomainId;
 use crossbeam_utils::CachePadded;
-use smp::const_unless_loom;
 use smp::core_id::CoreId;
 use smp::sync::atomic::AtomicU64;
 use smp::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -48,18 +47,9 @@ pub enum LedgerError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoIdleCore;
 
-/// One core's word.
+/// One core's word; by default of one that is off.
 #[derive(Debug, Default)]
 pub struct LedgerWord(CachePadded<AtomicU64>);
-
-impl LedgerWord {
-    const_unless_loom! {
-        /// A core that is off.
-        pub fn new() -> Self {
-            Self(CachePadded::new(AtomicU64::new(0)))
-        }
-    }
-}
 
 /// The words of all cores of the machine, in the order of their ids.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@
 //! | [`ledger`] | who owns which core: one atomic word a core |
 //! | [`psci`] | the guest's calls, and the power state of each context |
 //! | [`life`] | a domain's start, stop and restart |
-//! | [`vgic`], [`pl011`], [`mmio`] | the devices of the virtual board, and how they are accessed |
+//! | [`vgic`], [`pl011`], [`watchdog`], [`mmio`] | the devices of the virtual board, and how they are accessed |
 //! | [`guest_fdt`], [`fdt_writer`] | the device tree that a guest is given |
 //! | [`protocol`] | strings, numbers and framing shared with guests and host |
 #![cfg_attr(not(test), no_std)]
@@ -36,5 +36,6 @@ pub mod psci;
 pub mod stolen;
 pub mod tree;
 pub mod vgic;
+pub mod watchdog;
 
 pub use domain_id::DomainId;

@@ -8,7 +8,7 @@
 //! Loading ───────────► Running ───────────────► Stopping ──────┬──► Ended(kind)   (end)
 //!    ▲                  │    ▲                                 │
 //!    │                  └────┘ join, leave                     │
-//!    └────────────────────────── restart ──────────────────────┘
+//!    └────────────────────────── restart ──────────────────────┘   (or resume: to Running)
 //! ```
 //!
 //! Invariants
@@ -28,20 +28,21 @@ use crate::protocol::EndKind;
 use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;
 
-/// Where a domain stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Its images are to be put into its memory by the core that holds its first context.
-    Loading = 0,
-    /// Its contexts run.
-    Running = 1,
-    /// Its contexts leave their cores.
-    Stopping = 2,
-    /// It is over.
-    Ended = 3,
+smp::named! {
+    /// Where a domain stands.
+    pub enum Phase {
+        /// Its images are to be put into its memory by the core that holds its first context.
+        Loading = 0 "loading",
+        /// Its contexts run.
+        Running = 1 "running",
+        /// Its contexts leave their cores.
+        Stopping = 2 "stopping",
+        /// It is over.
+        Ended = 3 "ended",
+    }
 }
 
 /// What [`Life::leave`] found.
@@ -79,12 +80,7 @@ impl Moment {
     }
 
     fn from_word(word: u64) -> Self {
-        let phase = match word & 0xff {
-            0 => Phase::Loading,
-            1 => Phase::Running,
-            2 => Phase::Stopping,
-            _ => Phase::Ended,
-        };
+        let phase = Phase::from_code(word & 0xff).unwrap_or(Phase::Ended);
         let kind = EndKind::from_code(word >> 8 & 0xff).unwrap_or(EndKind::Running);
         Self { phase, kind, members: (word >> 16) as u16, boots: (word >> 32) as u32 }
     }
@@ -97,7 +93,6 @@ pub struct Life(AtomicU64);
 impl Life {
     const_unless_loom! {
         /// A domain that is to be loaded for the first time, by the core of its first context.
-        #[allow(clippy::new_without_default)]
         pub fn new() -> Self {
             Self(AtomicU64::new(Moment::FIRST.to_word()))
         }
@@ -174,8 +169,15 @@ impl Life {
         let _ = self.change(|now| Some(Moment { boots: now.boots.saturating_add(1), ..Moment::FIRST }));
     }
 
-    /// By the core that left last: the domain is over.
-    pub fn end(&self) {
-        let _ = self.change(|now| Some(Moment { phase: Phase::Ended, ..now }));
+    /// By the core that left last: the domain goes on from a checkpoint, with the caller as a member until it leaves.
+    pub fn resume(&self) {
+        let resumed =
+            |now: Moment| Moment { phase: Phase::Running, boots: now.boots.saturating_add(1), ..Moment::FIRST };
+        let _ = self.change(|now| Some(resumed(now)));
+    }
+
+    /// By the core that left last: the domain is over, in this way.
+    pub fn end(&self, kind: EndKind) {
+        let _ = self.change(|now| Some(Moment { phase: Phase::Ended, kind, ..now }));
     }
 }

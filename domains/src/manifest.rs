@@ -12,6 +12,7 @@
 //!         linux { image = "Image"; memory-size = /bits/ 64 <0x10000000>; cores-start = <4>; };
 //!         metronome { board = "none"; image = "metronome"; format = "elf"; … };
 //!     };
+//!     groups { pair { members = "one", "two"; heartbeat-ms = <100>; }; };
 //!     governor { period-ms = <100>; };
 //!     power { break-even-us = <5000>; };
 //! };
@@ -19,14 +20,18 @@
 
 use crate::protocol::{ExpectedEnd, MAX_DOMAINS};
 use arrayvec::ArrayVec;
+use parse::node;
 
 mod error;
+pub mod group;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 pub use error::{ManifestError, Place, Reason, Value, Words};
+pub use group::{ErrorTable, GroupAction, GroupError, GroupSpec, InjectedFault, MAX_GROUPS, MAX_MEMBERS, Role};
+pub use validate::checkpoint_bytes;
 
 /// The manifest's name in the archive.
 pub const FILE_NAME: &str = "manifest.dtb";
@@ -48,36 +53,42 @@ pub const DEADLINE_MS_MAX: u32 = 3_600_000;
 /// The longest period of the governor, in milliseconds (a minute).
 pub const PERIOD_MS_MAX: u32 = 60_000;
 
-/// A manifest, borrowed from the tree it was read from. About 4 KiB.
+/// A manifest, borrowed from the tree it was read from. About 6 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest<'a> {
     /// The domains; their indices are the domains' ids.
     pub domains: ArrayVec<DomainSpec<'a>, MAX_DOMAINS>,
+    /// The groups.
+    pub groups: ArrayVec<GroupSpec<'a>, MAX_GROUPS>,
     /// The node `governor`: cores follow the load, if it is there.
     pub governor: Option<GovernorSpec>,
     /// The node `power`; without it the machine's own numbers count.
     pub power: Option<PowerSpec>,
 }
 
-/// When the governor gives a core to a domain and takes one from it. A load of 1000 ‰ keeps all
-/// cores of the domain busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GovernorSpec {
-    /// It looks once in so many milliseconds, 1 to [`PERIOD_MS_MAX`] (default 100).
-    pub period_ms: u32,
-    /// From this load on, in permille, a domain gets a core (default 800).
-    pub high_permille: u32,
-    /// Below this load, in permille, it loses one (default 300); less than `high_permille`.
-    pub low_permille: u32,
-    /// So many periods in a row, 1 to 1000, have to agree (default 3).
-    pub hold: u32,
+node! {
+    /// When the governor gives a core to a domain and takes one from it. A load of 1000 ‰ keeps all
+    /// cores of the domain busy.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct GovernorSpec {
+        /// It looks once in so many milliseconds, 1 to [`PERIOD_MS_MAX`] (default 100).
+        period_ms: u32 = "period-ms" or 100, 1..=PERIOD_MS_MAX;
+        /// From this load on, in permille, a domain gets a core (default 800).
+        high_permille: u32 = "high-permille" or 800, 1..=1000;
+        /// Below this load, in permille, it loses one (default 300); less than `high_permille`.
+        low_permille: u32 = "low-permille" or 300;
+        /// So many periods in a row, 1 to 1000, have to agree (default 3).
+        hold: u32 = "hold" or 3, 1..=1000;
+    }
 }
 
-/// What switching a core off costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PowerSpec {
-    /// A core that will be idle for longer than this, in microseconds, is better off; not 0.
-    pub break_even_us: u32,
+node! {
+    /// What switching a core off costs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PowerSpec {
+        /// A core that will be idle for longer than this, in microseconds, is better off; not 0.
+        break_even_us: u32 = "break-even-us";
+    }
 }
 
 /// What the machine has for its domains.
@@ -89,46 +100,48 @@ pub struct Machine {
     pub memory_bytes: u64,
 }
 
-/// One domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainSpec<'a> {
-    /// The node's name: a letter and up to 30 more of a-z, 0-9 and `-`; unique.
-    pub name: &'a str,
-    /// `"virt"` (default) or `"none"`.
-    pub board: Board,
-    /// The file to start, by its name in the archive.
-    pub image: &'a str,
-    /// `"image"` (default), `"elf"` or `"raw"`.
-    pub format: ImageFormat,
-    /// Bytes from the start of the memory to a raw image (64 bits, default 0); only with `"raw"`.
-    pub load_offset: Option<u64>,
-    /// The initial file system, by its name in the archive, if there is one.
-    pub initramfs: Option<&'a str>,
-    /// The text for `/chosen/bootargs`; default empty.
-    pub cmdline: &'a str,
-    /// `memory-base` (64 bits, default [`BOARD_MEMORY_BASE`]) and `memory-size` (64 bits): the
-    /// domain's memory, as it sees it.
-    pub memory: Memory,
-    /// `cores-min`, `cores-start` and `cores-max` (32 bits each).
-    pub cores: CoreCounts,
-    /// `cores-deadline-ms` (32 bits, default 2000, at most [`DEADLINE_MS_MAX`]): how long it has to
-    /// give up a core that it is asked for, unless the order says otherwise.
-    pub deadline_ms: u32,
-    /// Whether (1) or not (0, default) its CPU_ON may raise what it is granted while a core is idle.
-    pub takes_idle: bool,
-    /// Whether (1) or not (0, default) it may give orders about the machine's cores.
-    pub manages_cores: bool,
-    /// The priority of its contexts, 1 (lowest) to 254 (default 100).
-    pub priority: u32,
-    /// What follows when it breaks a rule: `"stop"` (default) or `"restart"`.
-    pub on_fault: Action,
-    /// What follows when it resets itself: `"restart"` (default) or `"stop"`.
-    pub on_reset: Action,
-    /// The most restarts (32 bits, default 3); the next end is final.
-    pub restarts_max: u32,
-    /// The end that makes the run pass, default `"off"`. The run is over when every domain has
-    /// ended that is not expected to be `"running"`.
-    pub end: ExpectedEnd,
+node! {
+    /// One domain.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct DomainSpec<'a> {
+        /// The node's name: a letter and up to 30 more of a-z, 0-9 and `-`; unique.
+        name: &'a str;
+        /// `"virt"` (default) or `"none"`.
+        board: Board = "board" or Board::Virt;
+        /// The file to start, by its name in the archive.
+        image: &'a str = "image";
+        /// `"image"` (default), `"elf"` or `"raw"`.
+        format: ImageFormat = "format" or ImageFormat::Image;
+        /// Bytes from the start of the memory to a raw image (64 bits, default 0); only with `"raw"`.
+        load_offset: Option<u64> = "load-offset" or None;
+        /// The initial file system, by its name in the archive, if there is one.
+        initramfs: Option<&'a str> = "initramfs" or None;
+        /// The text for `/chosen/bootargs`; default empty.
+        cmdline: &'a str = "cmdline" or "";
+        /// `memory-base` (64 bits, default [`BOARD_MEMORY_BASE`]) and `memory-size` (64 bits): the
+        /// domain's memory, as it sees it.
+        memory: Memory;
+        /// `cores-min`, `cores-start` and `cores-max` (32 bits each).
+        cores: CoreCounts;
+        /// `cores-deadline-ms` (32 bits, default 2000, at most [`DEADLINE_MS_MAX`]): how long it has to
+        /// give up a core that it is asked for, unless the order says otherwise.
+        deadline_ms: u32 = "cores-deadline-ms" or 2000, 0..=DEADLINE_MS_MAX;
+        /// Whether (1) or not (0, default) its CPU_ON may raise what it is granted while a core is idle.
+        takes_idle: bool = "takes-idle" or false;
+        /// Whether (1) or not (0, default) it may give orders about the machine's cores.
+        manages_cores: bool = "manages-cores" or false;
+        /// The priority of its contexts, 1 (lowest) to 254 (default 100).
+        priority: u32 = "priority" or 100, 1..=254;
+        /// What follows when it breaks a rule: `"stop"` (default) or `"restart"`.
+        on_fault: Action = "on-fault" or Action::Stop;
+        /// What follows when it resets itself: `"restart"` (default) or `"stop"`.
+        on_reset: Action = "on-reset" or Action::Restart;
+        /// The most restarts (32 bits, default 3); the next end is final.
+        restarts_max: u32 = "restarts-max" or 3;
+        /// The end that makes the run pass, default `"off"`. The run is over when every domain has
+        /// ended that is not expected to be `"running"`.
+        end: ExpectedEnd = "end" or ExpectedEnd::Off;
+    }
 }
 
 smp::named! {
@@ -153,13 +166,15 @@ smp::named! {
     }
 }
 
-/// A domain's memory in its own (intermediate physical) addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// The first byte.
-    pub base: u64,
-    /// The number of bytes.
-    pub size: u64,
+node! {
+    /// A domain's memory in its own (intermediate physical) addresses.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Memory {
+        /// The first byte.
+        base: u64 = "memory-base" or BOARD_MEMORY_BASE;
+        /// The number of bytes.
+        size: u64 = "memory-size";
+    }
 }
 
 impl Memory {
@@ -169,15 +184,17 @@ impl Memory {
     }
 }
 
-/// How many cores a domain owns: 0 ≤ min ≤ start ≤ max, 1 ≤ start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CoreCounts {
-    /// At least as many are left to it; default 1.
-    pub min: u32,
-    /// As many as it starts with; default 1.
-    pub start: u32,
-    /// At most as many, and the number of its contexts; default as it starts with.
-    pub max: u32,
+node! {
+    /// How many cores a domain owns: 0 ≤ min ≤ start ≤ max, 1 ≤ start.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct CoreCounts {
+        /// At least as many are left to it; default 1.
+        min: u32 = "cores-min" or 1;
+        /// As many as it starts with; default 1.
+        start: u32 = "cores-start" or 1;
+        /// At most as many, and the number of its contexts; default as it starts with.
+        max: u32 = "cores-max" or start;
+    }
 }
 
 smp::named! {

@@ -8,7 +8,7 @@
 //!
 //! Accesses between registers read as zero and are ignored when they write.
 
-use crate::mmio::Level;
+use crate::mmio::{Access, AccessKind, Level};
 use heapless::Deque;
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ const RX: u16 = 1 << 4;
 pub struct Full;
 
 /// A PL011.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pl011 {
     fifo: Deque<u8, DEPTH>,
     /// The interrupts that are raised, masked or not.
@@ -60,13 +60,14 @@ pub struct Pl011 {
     registers: [u16; 11],
 }
 
-impl Pl011 {
-    /// The state after reset.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
+/// The state after reset.
+impl Default for Pl011 {
+    fn default() -> Self {
         Self { fifo: Deque::new(), raw: 0, registers: RESET }
     }
+}
 
+impl Pl011 {
     /// The level of its interrupt line.
     pub fn line(&self) -> Level {
         if self.raw & self.register(IMSC) == 0 { Level::Low } else { Level::High }
@@ -83,6 +84,14 @@ impl Pl011 {
         self.fifo.push_back(byte).map_err(|_| Full)?;
         self.raw |= RX;
         Ok(())
+    }
+
+    /// What the guest reads, if it reads, and the byte that it sends, if it sends one.
+    pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<u8>) {
+        match access.kind {
+            AccessKind::Read => (Some(self.read(access.offset)), None),
+            AccessKind::Write(value) => (None, self.write(access.offset, value as u32)),
+        }
     }
 
     /// The guest reads at this offset.

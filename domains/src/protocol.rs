@@ -10,7 +10,7 @@ mod tests;
 
 pub use framing::{Mux, SWITCH, Splitter, Tag};
 
-pub use lines::{DomainResult, FaultReport, LogStamp, REPORT_MODULE, RUN_MODULE};
+pub use lines::{DomainResult, LogStamp, REPORT_MODULE, RUN_MODULE};
 
 /// The most domains that one machine holds: the framing's tags and the trace's counters are made
 /// for this many.
@@ -37,6 +37,8 @@ smp::named! {
         Failed = 4 "failed",
         /// It broke a [`Rule`].
         Fault = 5 "fault",
+        /// It gave no sign of life in time.
+        Hung = 6 "hung",
     }
 }
 
@@ -102,6 +104,8 @@ smp::named! {
         Reset = 3 "reset",
         /// [`EndKind::Failed`].
         Failed = 4 "failed",
+        /// [`EndKind::Hung`].
+        Hung = 7 "hung",
         /// It is still there when the run is over.
         Running = 5 "running",
         /// Whatever it does is right.

@@ -46,7 +46,6 @@ impl StolenPages {
     const PAGE: u64 = 4096;
 
     /// For contexts that always ran.
-    #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self([const { StolenTime::new() }; 128])
     }

@@ -31,7 +31,7 @@ fn only_what_the_manifest_says_restarts() {
         all.iter().copied().filter(|kind| after(&domain, *kind, 1) == Action::Restart).collect()
     };
     assert_eq!(restarts(domain(Action::Stop, Action::Stop, 9)), []);
-    assert_eq!(restarts(domain(Action::Restart, Action::Stop, 9)), [EndKind::Fault]);
+    assert_eq!(restarts(domain(Action::Restart, Action::Stop, 9)), [EndKind::Fault, EndKind::Hung]);
     assert_eq!(restarts(domain(Action::Stop, Action::Restart, 9)), [EndKind::Reset]);
 }
 

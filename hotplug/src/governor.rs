@@ -21,7 +21,6 @@ use domains::manifest::GovernorSpec;
 use domains::protocol::MAX_DOMAINS;
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 smp::named! {
@@ -49,8 +48,6 @@ pub struct Demand {
     pub priority: u8,
     /// Cores that it owns, without those that it was asked to give up.
     pub owned: u32,
-    /// Cores that it may own.
-    pub granted: u32,
     /// The fewest that it is left with.
     pub min: u32,
     /// The most that it gets.
@@ -122,8 +119,7 @@ impl Governor {
                     (None, reason)
                 }
                 None => match self.giver(demands, receiver) {
-                    Some((giver, Taken::Spare)) => (Some(giver), reason),
-                    Some((giver, Taken::Preempted)) => (Some(giver), Reason::Preempted),
+                    Some((giver, preempted)) => (Some(giver), preempted.unwrap_or(reason)),
                     None => continue,
                 },
             };
@@ -178,8 +174,8 @@ impl Governor {
         past.low >= hold && demand.owned > floor(demand) && load_on(demand, demand.owned.saturating_sub(1)) <= middle
     }
 
-    /// Who gives one up for `receiver`.
-    fn giver(&self, demands: &[Demand], receiver: &Demand) -> Option<(DomainId, Taken)> {
+    /// Who gives one up for `receiver`; and why, if it is at work itself.
+    fn giver(&self, demands: &[Demand], receiver: &Demand) -> Option<(DomainId, Option<Reason>)> {
         let others = || demands.iter().filter(|other| other.domain != receiver.domain);
         let spare = others().filter(|other| other.priority <= receiver.priority && self.has_spare(other));
         let lower = others().filter(|other| {
@@ -188,8 +184,8 @@ impl Governor {
         });
         let spare = spare.min_by_key(|other| (other.busy_permille, other.priority));
         let lower = lower.min_by_key(|other| (other.priority, other.busy_permille));
-        let spare = spare.map(|giver| (giver.domain, Taken::Spare));
-        spare.or(lower.map(|giver| (giver.domain, Taken::Preempted)))
+        let spare = spare.map(|giver| (giver.domain, None));
+        spare.or(lower.map(|giver| (giver.domain, Some(Reason::Preempted))))
     }
 
     /// Both sides begin anew and rest.
@@ -201,13 +197,6 @@ impl Governor {
         }
         let _ = decisions.try_push(decision);
     }
-}
-
-/// What it means for the giver.
-#[derive(Clone, Copy)]
-enum Taken {
-    Spare,
-    Preempted,
 }
 
 /// What a domain is left with.

@@ -19,7 +19,6 @@
 //! - claimed after `x <= w`: costs `x`, optimum `min(x, T)`: the credit rises by `2 * min(x, T) - x`.
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// The waits that are compared, in break-evens.

@@ -12,15 +12,18 @@
 //! cancel CORES
 //! stop DOMAIN
 //! governor on|off
+//! groups
+//! failover GROUP
+//! fail DOMAIN FAULT [on promotion]
 //! ```
 //!
 //! Cores are numbers and ranges: `3`, `2-5,7`. FROM is a domain or `pool`, TO one of these or `off`.
 
 use core::str::SplitAsciiWhitespace;
+use domains::manifest::InjectedFault;
 use smp::core_set::CoreSet;
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// One line.
@@ -44,16 +47,7 @@ pub enum Order<'a> {
     /// Say how each domain stands.
     Domains,
     /// Cores change hands.
-    Move {
-        /// Which.
-        cores: CoreSet,
-        /// Whose they are to be now; `None`: anybody's. Only `on` says [`Party::Off`].
-        from: Option<Party<'a>>,
-        /// Whose they are to become.
-        to: Party<'a>,
-        /// How long their domains are asked.
-        patience: Patience,
-    },
+    Move(Move<'a>),
     /// Give a domain idle cores until each of its contexts has its own.
     Unfold(&'a str),
     /// Change how many cores are granted to a domain.
@@ -71,6 +65,32 @@ pub enum Order<'a> {
     Stop(&'a str),
     /// Switch the governor on or off.
     Governor(bool),
+    /// Say how the members of each group stand.
+    Groups,
+    /// Replace the primary of a group.
+    Failover(&'a str),
+    /// Put a fault into a domain.
+    Fail {
+        /// Which.
+        domain: &'a str,
+        /// What.
+        fault: InjectedFault,
+        /// When it is promoted, instead of now.
+        on_promotion: bool,
+    },
+}
+
+/// The order `move`, and those that are made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move<'a> {
+    /// Which cores.
+    pub cores: CoreSet,
+    /// Whose they are to be now; `None`: anybody's. Only `on` says [`Party::Off`].
+    pub from: Option<Party<'a>>,
+    /// Whose they are to become.
+    pub to: Party<'a>,
+    /// How long their domains are asked.
+    pub patience: Patience,
 }
 
 /// Who has a core.
@@ -120,26 +140,24 @@ impl<'a> Order<'a> {
             "help" => Self::Help,
             "cores" => Self::Cores,
             "domains" => Self::Domains,
-            "move" => Self::Move {
+            "move" => Self::Move(Move {
                 cores: cores(words)?,
                 from: Some(Party::parse(words.next()?)).filter(|from| *from != Party::Off).map(Some)?,
                 to: Party::parse(words.next()?),
                 patience: Patience::parse(words)?,
-            },
-            "fold" => Self::Move {
-                cores: cores(words)?,
-                from: None,
-                to: Party::Pool,
-                patience: Patience { within: Some(0), give_up: false },
-            },
+            }),
+            "fold" => {
+                let patience = Patience { within: Some(0), give_up: false };
+                Self::Move(Move { cores: cores(words)?, from: None, to: Party::Pool, patience })
+            }
             "off" => {
                 let cores = cores(words)?;
-                Self::Move { cores, from: None, to: Party::Off, patience: Patience::parse(words)? }
+                Self::Move(Move { cores, from: None, to: Party::Off, patience: Patience::parse(words)? })
             }
             "unfold" => Self::Unfold(words.next()?),
             "on" => {
                 let (from, patience) = (Some(Party::Off), Patience::default());
-                Self::Move { cores: cores(words)?, from, to: Party::Pool, patience }
+                Self::Move(Move { cores: cores(words)?, from, to: Party::Pool, patience })
             }
             "set" => Self::Set {
                 domain: words.next()?,
@@ -153,6 +171,17 @@ impl<'a> Order<'a> {
                 "off" => false,
                 _ => return None,
             }),
+            "groups" => Self::Groups,
+            "failover" => Self::Failover(words.next()?),
+            "fail" => Self::Fail {
+                domain: words.next()?,
+                fault: InjectedFault::from_name(words.next()?)?,
+                on_promotion: match words.next() {
+                    None => false,
+                    Some("on") if words.next()? == "promotion" => true,
+                    Some(_) => return None,
+                },
+            },
             _ => return None,
         })
     }

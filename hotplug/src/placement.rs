@@ -28,7 +28,6 @@ pub struct Seat(AtomicU32);
 impl Seat {
     const_unless_loom! {
         /// Nowhere.
-        #[allow(clippy::new_without_default)]
         pub fn new() -> Self {
             Self(AtomicU32::new(0))
         }

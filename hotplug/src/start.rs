@@ -13,7 +13,6 @@ use domains::psci::{AffinityState, CpuPower, Entry};
 use smp::run_queue::{RunQueue, Slot};
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// What a context that was picked does.

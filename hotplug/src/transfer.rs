@@ -64,6 +64,12 @@ smp::named! {
         FirstCore = 17 "first-core" "the machine's first core stays on: it takes the console's interrupts",
         /// Nobody is asked for the core.
         NotAsked = 18 "not-asked" "nobody is asked for it",
+        /// There is no such group.
+        UnknownGroup = 19 "unknown-group" "there is no group of that name",
+        /// No standby is ready.
+        NoStandby = 20 "no-standby" "no standby of the group is ready to take over",
+        /// A standby runs on the core, too.
+        Shared = 21 "shared" "a standby runs on the core, too",
     }
 }
 
@@ -133,17 +139,20 @@ pub fn ask(
     domain: DomainId,
     heir: Heir,
 ) -> Result<(), Reason> {
-    if !ledger.is(core, CoreState::Owned(domain)) {
-        return Err(obstacle(ledger.read(core).ok_or(Reason::UnknownCore)?.state));
-    }
-    let receiver = receiver(quotas, heir)?;
-    let quota = quotas.quota(domain).ok_or(Reason::UnknownDomain)?;
-    quota.ask().map_err(|_| Reason::BelowMin)?;
+    // That the core is not the domain's counts before what is said of quotas.
+    let reason = |why| match ledger.read(core).map(|record| record.state) {
+        None => Reason::UnknownCore,
+        Some(CoreState::Owned(owner)) if owner == domain => why,
+        Some(state) => obstacle(state),
+    };
+    let receiver = receiver(quotas, heir).map_err(reason)?;
+    let quota = quotas.quota(domain).ok_or_else(|| reason(Reason::UnknownDomain))?;
+    quota.ask().map_err(|_| reason(Reason::BelowMin))?;
     if let Some(receiver) = receiver
         && receiver.expect().is_err()
     {
         quota.keep();
-        return Err(Reason::AboveMax);
+        return Err(reason(Reason::AboveMax));
     }
     ledger.ask(core, domain, heir).map_err(|why| {
         stays(quotas, domain, heir);
@@ -174,6 +183,46 @@ pub fn cancel(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId) -> Result
 pub fn begin(ledger: &Ledger<'_>, core: CoreId, domain: DomainId) -> Option<Leaving> {
     let (heir, asked) = ledger.leave(core, domain)?;
     Some(Leaving { domain, heir, asked })
+}
+
+/// As [`begin`], of a core that nobody asked for; `heir` gets it, if that may have one more.
+pub fn bequeath(
+    ledger: &Ledger<'_>,
+    quotas: &impl Quotas,
+    core: CoreId,
+    domain: DomainId,
+    heir: DomainId,
+) -> Option<Leaving> {
+    let to = Heir::Domain(heir);
+    if let Some(receiver) = quotas.quota(heir)
+        && receiver.expect_some().is_ok()
+    {
+        if ledger.change(core, CoreEvent::Bequeath(domain, to)).is_ok() {
+            return Some(Leaving { domain, heir: to, asked: false });
+        }
+        receiver.unexpect(true);
+    }
+    begin(ledger, core, domain)
+}
+
+/// The domain's core has failed, whatever it was asked for.
+pub fn fail(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, domain: DomainId) {
+    while let Some(seen) = ledger.read(core)
+        && seen.state.owner() == Some(domain)
+    {
+        if !ledger.change_if(core, seen, CoreEvent::Fail) {
+            continue;
+        }
+        if let Some(quota) = quotas.quota(domain) {
+            if let CoreState::Asked(..) = seen.state { quota.left() } else { quota.give_back() }
+        }
+        if let CoreState::Asked(_, heir) = seen.state
+            && let Ok(Some(receiver)) = receiver(quotas, heir)
+        {
+            receiver.unexpect(true);
+        }
+        return;
+    }
 }
 
 /// The core is clean: it is its heir's, if that is `there`, or else the pool's. A domain's life is held meanwhile.

@@ -7,6 +7,7 @@ use crate::core_id::CoreId;
 use crate::ledger::{CoreEvent, Ledger, LedgerWord};
 use crate::lock::Once;
 use crate::platform::firmware::Conduit;
+use crate::platform::machine::Region;
 use crate::simulation::{self, step};
 use crate::{check, domain, power, schedule};
 use smccc::psci::error::Error;
@@ -35,6 +36,14 @@ impl Machine {
 pub struct Arena;
 
 impl Arena {
+    /// One over a region.
+    ///
+    /// # Errors
+    /// None.
+    pub fn over(_region: Region) -> Result<Self, ()> {
+        Ok(Self)
+    }
+
     /// Room for so many.
     pub fn place_all<T>(&self, count: usize, make: impl FnMut(usize) -> T) -> Option<&'static mut [T]> {
         Some((0..count).map(make).collect::<Vec<_>>().leak())
@@ -61,7 +70,7 @@ static KERNEL: Once<Kernel> = Once::new();
 
 /// Makes a machine whose cores are all up and idle.
 pub fn make(cores: usize, archive: Vec<u8>) -> Option<()> {
-    let words: &[LedgerWord] = (0..cores).map(|_| LedgerWord::new()).collect::<Vec<_>>().leak();
+    let words: &[LedgerWord] = (0..cores).map(|_| LedgerWord::default()).collect::<Vec<_>>().leak();
     let ledger = Ledger(words);
     let mut locals = Vec::new();
     for id in (0..cores).filter_map(CoreId::new) {

@@ -10,13 +10,18 @@ use crate::ledger::{CoreState, Heir, QuotaCounts};
 use crate::life::Phase;
 use crate::psci::AffinityState;
 use crate::simulation::Firmware;
-use crate::{DomainId, boot, guest, orders, simulation};
+use crate::{DomainId, boot, guest, orders, simulation, teams};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Everything that a core in this state may become at once.
 fn successors(state: CoreState, core: usize) -> Vec<CoreState> {
+    let silent = teams::is_silent(core).then_some(CoreState::Failed);
+    ways(state, core).into_iter().chain(silent).collect()
+}
+
+fn ways(state: CoreState, core: usize) -> Vec<CoreState> {
     use CoreState::{Asked, Failed, Idle, Off, Owned, Releasing, Waking};
     let domains = || (0..domain::all().len()).filter_map(DomainId::new);
     let heirs = || domains().map(Heir::Domain).chain([Heir::Pool, Heir::Off]);
@@ -37,11 +42,18 @@ fn successors(state: CoreState, core: usize) -> Vec<CoreState> {
         Idle => domains().map(Owned).chain([Off { held: true }, Off { held: false }]).collect(),
         Owned(owner) => {
             let asked = heirs().filter(|heir| core != 0 || *heir != Heir::Off).map(|heir| Asked(owner, heir));
-            asked.chain([Releasing(owner, Heir::Pool)]).collect()
+            // What a primary had is its successor's.
+            let left = heirs().filter(|heir| matches!(heir, Heir::Domain(heir) if are_together(owner, *heir)));
+            asked.chain(left.map(|heir| Releasing(owner, heir))).chain([Releasing(owner, Heir::Pool)]).collect()
         }
         Asked(owner, heir) => vec![Owned(owner), Releasing(owner, heir)],
         Releasing(owner, heir) => vec![becomes(heir), Idle, Owned(owner)],
     }
+}
+
+fn are_together(one: DomainId, other: DomainId) -> bool {
+    let team = |id: DomainId| domain::all().get(id.index())?.member().map(|member| member.team.index);
+    one != other && team(one).is_some() && team(one) == team(other)
 }
 
 /// Whether it may have got there in so many changes.
@@ -103,6 +115,15 @@ fn look_at_words() {
 /// Microseconds.
 const SLACK: u64 = 200;
 
+/// Whether a context of that domain is on the core.
+fn holds_any(core: usize, owner: DomainId) -> bool {
+    let core = boot::peek().cores().get(core);
+    let owners = |core: &&CoreLocal| {
+        core.queue.entries().filter_map(|(_, id)| domain::context(id)).any(|context| context.domain.id == owner)
+    };
+    core.is_some_and(owners)
+}
+
 /// A core that its domain is still using is not taken before its time.
 fn patience_is_kept(core: usize, from: CoreState, to: CoreState) {
     let time = simulation::now();
@@ -110,14 +131,12 @@ fn patience_is_kept(core: usize, from: CoreState, to: CoreState) {
         let mut asked = asked.borrow_mut();
         match (from, to) {
             // Its last context left it before.
-            (CoreState::Owned(_), CoreState::Releasing(..))
-                if boot::peek().cores().get(core).is_some_and(|core| core.queue.attached() > 0) =>
-            {
+            (CoreState::Owned(owner), CoreState::Releasing(..)) if holds_any(core, owner) => {
                 violation(&format!("core {core} is taken from contexts that nobody asked for it"));
             }
             (CoreState::Owned(_), CoreState::Asked(..)) => drop(asked.insert(core, time)),
             (CoreState::Asked(..), CoreState::Releasing(..)) => {
-                let used = boot::peek().cores().get(core).is_some_and(|core| core.queue.attached() > 0);
+                let used = boot::peek().cores().get(core).is_some_and(|core| core.residents() > 0);
                 let due = asked.remove(&core).zip(orders::patience(core)).map(|(since, patience)| since + patience);
                 // When it was asked is seen a few steps late.
                 let early = due.is_some_and(|due| time + SLACK < due);
@@ -142,6 +161,7 @@ fn word(state: CoreState) -> &'static str {
 /// What always holds.
 pub fn at_every_turn() {
     ledger();
+    teams::at_every_turn();
     if !simulation::steps().is_multiple_of(8) {
         return;
     }
@@ -163,7 +183,7 @@ pub fn at_every_turn() {
 /// A context is in its guest on this core.
 pub fn guest_runs(core: &CoreLocal, context: &Context) {
     let state = boot::peek().ledger.read(core.id).map(|record| record.state);
-    if !state.is_some_and(|state| guest::may_run(state, context.domain)) {
+    if !state.is_some_and(|state| may_be_at(state, context.domain, core.id)) {
         violation(&format!("{} runs on core {}, which is {state:?}", name(context), core.id));
     }
     if context.loaded_on() != Some(core.id.index()) || context.seat.now() != Some(core.id) {
@@ -177,6 +197,14 @@ pub fn guest_runs(core: &CoreLocal, context: &Context) {
     }
 }
 
+/// Whether the domain may be on that core, which is in this state.
+fn may_be_at(state: CoreState, domain: &Domain, core: CoreId) -> bool {
+    // A core that becomes its lodger's is nobody's in between.
+    matches!(state, CoreState::Releasing(_, Heir::Domain(heir)) if heir == domain.id && domain.member().is_some())
+        || guest::may_run(state, domain)
+        || teams::lodges_at(state, domain, core.index())
+}
+
 fn name(context: &Context) -> String {
     format!("domain {} context {}", context.domain.id.index(), context.index)
 }
@@ -185,7 +213,13 @@ fn name(context: &Context) -> String {
 pub fn in_flight() -> bool {
     boot::peek().ledger.cores().any(|(_, record)| {
         matches!(record.state, CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_))
-    })
+    }) || teams::in_flight().is_some()
+}
+
+/// Whether there is a core that nobody has.
+pub fn free_core() -> bool {
+    let free = |state| matches!(state, CoreState::Idle | CoreState::Off { held: false });
+    boot::peek().ledger.cores().any(|(_, record)| free(record.state))
 }
 
 /// What holds while all cores wait and no core is on its way.
@@ -195,9 +229,8 @@ pub fn when_quiet() {
         sleeps_rightly(core);
     }
     domain::all().iter().for_each(|domain| domain_is_sound(domain));
-    let free = |state| matches!(state, CoreState::Idle | CoreState::Off { held: false });
-    if let Some(domain) = domain::all().iter().find(|domain| waits_for_core(domain))
-        && kernel.ledger.cores().any(|(_, record)| free(record.state))
+    if let Some(domain) = domain::all().iter().find(|domain| domain.member().is_none() && waits_for_core(domain))
+        && free_core()
         && domain.quota.counts().granted > 0
     {
         violation(&format!("domain {} waits for a core, and one is free", domain.id.index()));
@@ -206,7 +239,7 @@ pub fn when_quiet() {
 }
 
 /// Whether it would begin, or come to its end, on the next core that is free.
-fn waits_for_core(domain: &Domain) -> bool {
+pub fn waits_for_core(domain: &Domain) -> bool {
     let phase = domain.life.peek().phase;
     matches!(phase, Phase::Loading | Phase::Stopping)
         && domain.contexts().iter().all(|context| context.seat.now().is_none())
@@ -216,6 +249,9 @@ fn waits_for_core(domain: &Domain) -> bool {
 fn sleeps_rightly(core: &CoreLocal) {
     let state = boot::peek().ledger.read(core.id).map(|record| record.state);
     let power = simulation::with(core.id.index(), |hardware| hardware.firmware);
+    if power == Some(Firmware::Silent) {
+        return;
+    }
     let off = matches!(state, Some(CoreState::Off { .. } | CoreState::Failed));
     let is_off = matches!(power, Some(Firmware::Off | Firmware::Lost));
     // One that is late has failed before it comes.
@@ -237,14 +273,18 @@ fn sleeps_rightly(core: &CoreLocal) {
         if context.seat.now() != Some(core.id) {
             violation(&format!("{} is on core {}, and its seat is {:?}", name(context), core.id, context.seat.now()));
         }
-        let loaded = core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context));
+        let loaded = core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context) || loaded.is_struck());
         if core.queue.is_ready(slot) && !loaded {
             violation(&format!("{} could run on core {}, which sleeps", name(context), core.id));
         }
-        if context.domain.vgic.is_pending(usize::from(context.index)) && context.runs() && !context.is_interrupted() {
+        if context.domain.vgic.is_pending(usize::from(context.index))
+            && context.runs()
+            && !context.is_interrupted()
+            && !context.is_struck()
+        {
             violation(&format!("{} sleeps over an interrupt", name(context)));
         }
-        if !state.is_some_and(|state| guest::may_run(state, context.domain)) {
+        if !state.is_some_and(|state| may_be_at(state, context.domain, core.id)) {
             violation(&format!("{} is on core {}, which is {state:?}", name(context), core.id));
         }
     }
@@ -257,17 +297,26 @@ fn domain_is_sound(domain: &Domain) {
     let own = |state: CoreState| state == CoreState::Owned(domain.id);
     let cores = words().filter(|(_, state)| own(*state)).count() as u16;
     let counts = domain.quota.counts();
-    let expected = QuotaCounts { owned: cores, coming: 0, leaving: 0, granted: counts.granted };
+    // A standby that lodges may get that core at any time.
+    let coming = kernel
+        .cores()
+        .iter()
+        .filter(|core| words().any(|(id, state)| id == core.id && teams::lodges_at(state, domain, id.index())))
+        .count() as u16;
+    let expected = QuotaCounts { owned: cores, coming, leaving: 0, granted: counts.granted };
     if counts != expected {
         violation(&format!("domain {this} is counted as {counts:?}, and owns {cores} cores"));
     }
-    let attached = |id: CoreId| kernel.cores().get(id.index()).map_or(0, |core| core.queue.attached());
+    let attached = |id: CoreId| kernel.cores().get(id.index()).map_or(0, |core| core.residents());
     for context in domain.contexts() {
         let holds = |core: &&&CoreLocal| core.queue.entries().any(|(_, id)| id == context.id);
         let queues = kernel.cores().iter().filter(holds).count();
         let on = context.power.affinity_info();
         let right = match on {
-            AffinityState::Off => queues == 0 && context.seat.now().is_none() && !context.runs(),
+            AffinityState::Off => {
+                let runs = context.runs() && domain.life.peek().phase == Phase::Running;
+                queues == 0 && context.seat.now().is_none() && !runs
+            }
             AffinityState::On => queues == 1 && context.runs(),
             AffinityState::OnPending => false,
         };
@@ -297,7 +346,7 @@ fn domain_is_sound(domain: &Domain) {
     let on = domain.contexts().iter().filter(|context| context.runs()).count();
     match now.phase {
         Phase::Ended if cores > 0 => violation(&format!("domain {this} has ended, and owns {cores} cores")),
-        Phase::Stopping if !waits_for_core(domain) => {
+        Phase::Stopping if !waits_for_core(domain) && !has_silent(domain) => {
             violation(&format!("domain {this} does not come to its end: {now:?}"))
         }
         Phase::Running if usize::from(now.members) != on => {
@@ -305,6 +354,12 @@ fn domain_is_sound(domain: &Domain) {
         }
         _ => {}
     }
+}
+
+/// Whether one of its contexts is on a core that answers nobody.
+fn has_silent(domain: &Domain) -> bool {
+    let seats = domain.contexts().iter().filter_map(|context| context.seat.now());
+    seats.into_iter().any(|id| teams::is_silent(id.index()))
 }
 
 /// What every core does, for people.

@@ -5,15 +5,21 @@ mod call;
 
 use crate::arch::context::{Context, Registers};
 use crate::arch::core_local::CoreLocal;
+use crate::arch::timer;
 use crate::control::Said;
 use crate::domain::{Domain, Port};
+use crate::manifest::GroupError;
 use crate::mmio::{Access, AccessKind, AccessSize};
 use crate::protocol::EndKind;
 use crate::simulation::{self, Physical, step};
 use crate::vgic::TIMER;
-use crate::{operate, schedule, transfer};
+use crate::{operate, schedule, takeover, transfer};
 
 pub use crate::trace::ExitReason;
+
+/// Registers of the watchdog's control frame: control and status, and offset.
+const WATCHDOG_CONTROL: u64 = 0;
+const WATCHDOG_OFFSET: u64 = 8;
 
 /// A guest that came to EL2.
 pub struct Guest<'a> {
@@ -40,8 +46,10 @@ impl Guest<'_> {
         self.context.domain
     }
 
-    /// Exits are not counted.
-    pub fn count(&self, _reason: ExitReason) {}
+    /// Exits are counted by their domain.
+    pub fn count(&self, _reason: ExitReason) {
+        self.core.trace().exits.count(self.domain().id.index());
+    }
 }
 
 /// HVC with these registers; the answer, unless another context is loaded by then.
@@ -89,6 +97,29 @@ pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64,
     is_loaded(core, context).then_some(read.unwrap_or(0))
 }
 
+/// The guest refreshes its watchdog (`exits::abort`). Whether the caller is still loaded.
+pub fn refresh(core: &'static CoreLocal, context: &'static Context) -> bool {
+    step();
+    let domain = context.domain;
+    core.trace().exits.count(domain.id.index());
+    let patience = {
+        let (mut watchdog, now) = (domain.watchdog.lock(), timer::now());
+        if watchdog.patience().is_none() {
+            let period = domain.member().map_or(0, |member| u64::from(member.team.spec.heartbeat_ms) * 1000 / 2);
+            for (offset, value) in [(WATCHDOG_OFFSET, period), (WATCHDOG_CONTROL, 1)] {
+                watchdog.control(&Access { offset, size: AccessSize::Word, kind: AccessKind::Write(value) }, now);
+            }
+        }
+        watchdog.refresh(now);
+        watchdog.patience()
+    };
+    if let Some(patience) = patience {
+        takeover::refreshed(core, domain, patience);
+    }
+    go_on(core, Next::Continue);
+    is_loaded(core, context)
+}
+
 /// The guest interrupts one of its CPUs.
 pub fn interrupt_other(core: &'static CoreLocal, context: &'static Context, target: usize, sgi: u32) {
     step();
@@ -125,7 +156,7 @@ pub fn give_way(core: &'static CoreLocal) {
 /// The guest breaks a rule.
 pub fn fault(core: &'static CoreLocal, context: &'static Context) {
     step();
-    context.domain.stop(core, EndKind::Fault);
+    takeover::failed(core, context.domain, GroupError::Fault, EndKind::Fault);
     schedule::resume(core);
 }
 

@@ -62,7 +62,7 @@ pub fn run(name: &str, delay: u64) -> bool {
         restarts: true,
     };
     let domains = vec![spec("linux", true, [1, 3, 4]), spec("rt", false, [1, 1, 3])];
-    let plan = Plan { cores: 6, domains, governor: None, break_even: None };
+    let plan = Plan { cores: 6, domains, governor: None, break_even: None, groups: vec![] };
     let mut world = World::new(delay, plan);
     world.settle();
     let on = |index| domain(index).contexts().iter().filter(|context| context.runs()).count();

@@ -6,9 +6,11 @@ use crate::arch::exception::WaitTrap;
 use crate::domain::Domain;
 use crate::history::{count, count_in, note, violation};
 use crate::ledger::CoreState;
+use crate::manifest::{InjectedFault, Role};
 use crate::protocol::hypercall;
 use crate::psci::{self, PsciError};
 use crate::random::Random;
+use crate::service::{self, Deed, Service};
 use crate::simulation::{self, step};
 use crate::{boot, check, exits};
 use std::cell::{Cell, RefCell};
@@ -77,6 +79,8 @@ struct Program {
     look: bool,
     /// It was deaf, and is no more.
     masked: bool,
+    /// What it does as a member of a group.
+    service: Service,
 }
 
 impl Program {
@@ -91,6 +95,7 @@ impl Program {
             next: 1,
             look: false,
             masked: false,
+            service: Service::default(),
         }
     }
 }
@@ -174,6 +179,15 @@ fn is_last(context: &Context) -> bool {
 /// One thing that the loaded CPU does.
 fn act(core: &'static CoreLocal, context: &'static Context) {
     let (domain, index) = (context.domain, usize::from(context.index));
+    match context.struck() {
+        Some(InjectedFault::Livelock) => return simulation::wait_in_vain(),
+        Some(InjectedFault::WildStore) => return exits::fault(core, context),
+        Some(InjectedFault::Panic) => {
+            exits::call(core, context, &[SYSTEM_RESET]);
+            return;
+        }
+        _ => {}
+    }
     if context.is_interrupted() {
         let private = domain.vgic.acknowledge(index);
         let control = domain.vgic.control_is_pending(index);
@@ -203,7 +217,37 @@ fn act(core: &'static CoreLocal, context: &'static Context) {
             return switch_on(core, context, next);
         }
     }
+    if agent.is_some_and(|agent| std::ptr::eq(agent, context)) && serves(core, context) {
+        return;
+    }
     if ACTIVE.with(Cell::get) { act_by_itself(core, context) } else { wait(core, context) }
+}
+
+/// The member of a group goes on with its service. False: there is nothing to do.
+fn serves(core: &'static CoreLocal, context: &'static Context) -> bool {
+    let domain = context.domain;
+    match program(domain, |program| service::next(domain, &mut program.service)) {
+        Deed::None => {
+            // Until it beats again, unless something is due before.
+            if let Some(due) = program(domain, |program| service::due(domain, &program.service)) {
+                context.arm(Some(context.armed().map_or(due, |armed| armed.min(due))));
+            }
+            false
+        }
+        Deed::Beat => {
+            if let Some((role, epoch)) = service::beat(core, context) {
+                program(domain, |program| service::told(&mut program.service, role, epoch));
+            }
+            true
+        }
+        Deed::Work => {
+            if !program(domain, |program| service::work(domain, &mut program.service)) {
+                count("stores that were stopped");
+                exits::fault(core, context);
+            }
+            true
+        }
+    }
 }
 
 fn switch_off(core: &'static CoreLocal, context: &'static Context) {
@@ -271,7 +315,8 @@ fn act_by_itself(core: &'static CoreLocal, context: &'static Context) {
         0..350 => (0..4).for_each(|_| step()),
         350..600 => wait(core, context),
         600..680 => {
-            context.arm(Some(simulation::now() + 1 + span));
+            let at = simulation::now() + 1 + span;
+            context.arm(Some(context.armed().map_or(at, |armed| armed.min(at))));
             wait(core, context);
         }
         680..760 => switch_on(core, context, other),
@@ -312,6 +357,12 @@ fn act_by_itself(core: &'static CoreLocal, context: &'static Context) {
         963 if RESTLESS.with(Cell::get) && simulation::random(|random| random.percent(5)) => {
             note(|| format!("domain {}: SYSTEM_OFF", domain.id.index()));
             exits::call(core, context, &[SYSTEM_OFF]);
+        }
+        964..967 if RESTLESS.with(Cell::get) && domain.member().is_some() => {
+            if service::writes_wildly(domain) {
+                note(|| format!("domain {}: wild store", domain.id.index()));
+                exits::fault(core, context);
+            }
         }
         _ => step(),
     }
@@ -362,6 +413,14 @@ fn serve(core: &'static CoreLocal, context: &'static Context) -> bool {
     });
     if let Some(line) = line {
         let mut words = line.split_whitespace();
+        let told = line.split_once(' ').and_then(|(role, epoch)| {
+            let role = Role::from_name(role).filter(|role| matches!(role, Role::Primary | Role::Standby))?;
+            Some((role, epoch.trim().parse().ok()?))
+        });
+        if let Some((role, epoch)) = told {
+            program(domain, |program| service::told(&mut program.service, role, epoch));
+            return true;
+        }
         let request = (words.next(), words.next().and_then(|number| number.parse().ok()));
         let (Some(wish @ ("online" | "offline")), Some(target)) = request else {
             return true; // a byte was lost, see above

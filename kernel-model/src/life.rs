@@ -31,7 +31,8 @@ stepped! {
     stop(kind: EndKind) -> bool;
     leave() -> Left;
     restart() -> ();
-    end() -> ();
+    resume() -> ();
+    end(kind: EndKind) -> ();
 }
 
 impl Life {

@@ -38,7 +38,6 @@ pub struct Once<T>(OnceLock<T>);
 
 impl<T> Once<T> {
     /// Nothing yet.
-    #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self(OnceLock::new())
     }

@@ -5,15 +5,10 @@ use real_smp::mailbox::Mailbox as Real;
 pub use real_smp::mailbox::{Doorbell, Requests};
 
 /// The requests that wait for one core.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mailbox(Real);
 
 impl Mailbox {
-    /// An empty box.
-    pub const fn new() -> Self {
-        Self(Real::new())
-    }
-
     /// Adds requests.
     pub fn post(&self, requests: Requests) -> Doorbell {
         step();

@@ -1,4 +1,4 @@
-//! The kernel's sources that move cores (`kernel/src/{domain,transfer,schedule,power,operate,govern}.rs` and the guests'
+//! The kernel's sources that move cores and let standbys take over (`kernel/src/{domain,transfer,schedule,power,operate,govern,takeover}.rs` and the guests'
 //! calls in `exits/call.rs`), compiled for the host as they are, on simulated cores.
 //!
 //! What these files use of the machine (`arch`, `boot`, `platform`, ...) is simulated here under the same names. Every
@@ -12,20 +12,27 @@
 // To these crates the kernel's files say `use smp::...`, `use domains::...`, `use spin::...`. All names in them are the
 // real ones but those that a simulated core has to yield in: locks, mailboxes, `Once`, `Life` and the vGIC.
 extern crate self as domains;
+extern crate self as failover;
 extern crate self as smp;
 extern crate self as spin;
 
 pub use lock::Once;
-pub use real_domains::{DomainId, archive, control, ledger, manifest, mmio, protocol, psci, stolen};
+pub use real_domains::{
+    DomainId, archive, control, guest_fdt, ledger, manifest, mmio, protocol, psci, stolen, watchdog,
+};
+pub use real_failover::{after, limit};
 pub use real_smp::{core_id, core_set, run_queue};
 
 mod arch;
 mod boot;
 mod check;
+mod checkpoint;
 mod console;
 mod exits;
 mod faults;
+mod group;
 mod guest;
+mod health;
 mod history;
 mod life;
 mod loader;
@@ -34,7 +41,9 @@ mod mailbox;
 mod orders;
 mod platform;
 mod random;
+mod service;
 mod simulation;
+mod teams;
 mod trace;
 mod vgic;
 mod world;
@@ -54,6 +63,9 @@ mod power;
 #[path = "../../kernel/src/schedule.rs"]
 #[allow(dead_code)]
 mod schedule;
+#[path = "../../kernel/src/takeover.rs"]
+#[allow(dead_code)]
+mod takeover;
 #[path = "../../kernel/src/transfer.rs"]
 #[allow(dead_code)]
 mod transfer;
@@ -62,6 +74,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: kernel-model world SEED CORES MOVES     one world; a line of JSON
+       kernel-model failover SEED CORES FAULTS one world with groups; a line of JSON
        kernel-model fault NAME DELAY           a fault after so many turns; a line of JSON
        kernel-model faults                     their names";
 
@@ -73,6 +86,11 @@ fn main() -> ExitCode {
         ["world", rest @ ..] => {
             if let Some([seed, cores, moves]) = numbers(rest).as_deref() {
                 world::random(*seed, *cores as usize, *moves)
+            }
+        }
+        ["failover", rest @ ..] => {
+            if let Some([seed, cores, faults]) = numbers(rest).as_deref() {
+                world::failover(*seed, *cores as usize, *faults)
             }
         }
         ["fault", name, delay] => {

@@ -179,6 +179,8 @@ pub struct Sight {
     pub cores: Vec<CoreState>,
     /// The domains' names.
     pub domains: Vec<String>,
+    /// The groups' names, and their members'.
+    pub groups: Vec<(String, Vec<String>)>,
 }
 
 impl Sight {
@@ -236,6 +238,25 @@ impl Sight {
     fn owner(&self, core: usize) -> String {
         let owner = self.cores.get(core).and_then(|state| state.owner());
         owner.and_then(|owner| self.domains.get(owner.index()).cloned()).unwrap_or("pool".to_owned())
+    }
+
+    /// Some fault.
+    pub fn fault(&self, random: &mut Random) -> String {
+        const KINDS: [&str; 11] =
+            ["hang", "hang", "livelock", "crash", "crash", "wild-store", "panic", "silent", "mute", "reset", "reset"];
+        let Some((group, members)) = random.pick(&self.groups) else { return "groups".to_owned() };
+        match random.below(20) {
+            0 => "groups".to_owned(),
+            1..5 => format!("failover {group}"),
+            _ => {
+                let member = random.pick(members).cloned().unwrap_or_default();
+                let when = if random.percent(25) { " on promotion" } else { "" };
+                // A core that is lost does not come back.
+                let kinds = KINDS.iter().filter(|kind| **kind != "silent" || random.percent(15));
+                let kinds: Vec<_> = kinds.collect();
+                format!("fail {member} {}{when}", random.pick(&kinds).map_or("", |kind| kind))
+            }
+        }
     }
 
     /// Some order.

@@ -10,6 +10,18 @@ pub mod machine {
         /// Bytes.
         pub length: u64,
     }
+
+    impl Region {
+        /// First address behind it.
+        pub const fn end(self) -> u64 {
+            self.start.wrapping_add(self.length)
+        }
+    }
+}
+
+/// Memory of the kernel.
+pub mod arena {
+    pub use crate::boot::Arena;
 }
 
 /// RAM for domains: as much as they want.
@@ -41,6 +53,7 @@ pub mod memory {
 /// PSCI.
 pub mod firmware {
     use crate::history::violation;
+    use crate::ledger::CoreState;
     use crate::simulation;
     use smccc::psci::error::Error;
 
@@ -51,7 +64,15 @@ pub mod firmware {
     /// Switches this core off. When it is switched on, it begins anew: what it did before stays on its stack, which is
     /// large enough for as often as a world does that.
     pub fn core_off(_conduit: Conduit) -> Error {
-        simulation::go_off();
+        let state = simulation::this().and_then(|core| {
+            let mut words = crate::boot::peek().ledger.cores();
+            words.find(|(id, _)| id.index() == core).map(|(_, record)| record.state)
+        });
+        if matches!(state, Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed)) {
+            simulation::go_off();
+        } else {
+            simulation::fall_silent();
+        }
         crate::boot::begin()
     }
 

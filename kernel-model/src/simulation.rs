@@ -26,6 +26,8 @@ pub enum Firmware {
     Coming(u64),
     /// It was switched on and never begins.
     Lost,
+    /// It stopped by itself, and answers nobody.
+    Silent,
 }
 
 /// What a core waits for.
@@ -37,6 +39,8 @@ pub enum Wait {
     Kernel,
     /// A physical interrupt, or one for its guest.
     Guest,
+    /// A physical interrupt; its guest takes none.
+    InVain,
 }
 
 /// A core's hardware.
@@ -47,6 +51,8 @@ pub struct Hardware {
     pub doorbell: bool,
     /// When EL2's timer fires.
     pub deadline: Option<u64>,
+    /// Whose translation is entered: its VMID; 0: nobody's.
+    pub vmid: u8,
     /// Whether a guest's WFI traps.
     pub traps: WaitTrap,
     /// What it waits for.
@@ -190,9 +196,21 @@ pub fn wait_in_guest() {
     wait(Wait::Guest);
 }
 
+/// Runs on in the guest, which sees nothing of what happens.
+pub fn wait_in_vain() {
+    wait(Wait::InVain);
+}
+
 fn wait(wait: Wait) {
     with_this(|hardware| hardware.wait = wait);
     yield_core();
+}
+
+/// This core stops, and answers nobody any more.
+pub fn fall_silent() {
+    with_this(|hardware| hardware.firmware = Firmware::Silent);
+    yield_core();
+    violation("a core came back that had fallen silent");
 }
 
 /// This core is off until it is switched on again.
@@ -225,7 +243,7 @@ pub fn switch_on(core: usize) -> Result<(), Error> {
     with(core, |hardware| {
         match hardware.firmware {
             Firmware::On => return Err(Error::AlreadyOn),
-            Firmware::Coming(_) | Firmware::Lost => return Err(Error::OnPending),
+            Firmware::Coming(_) | Firmware::Lost | Firmware::Silent => return Err(Error::OnPending),
             Firmware::Off => {}
         }
         let fails = faults.most > 0 && (refused || lost || late);
@@ -276,7 +294,8 @@ pub fn is_interrupted(core: &CoreLocal) -> bool {
 }
 
 fn guest_timer(core: &CoreLocal) -> Option<u64> {
-    core.current().and_then(|(_, context)| context.armed())
+    let is_on = with(core.id.index(), |hardware| hardware.firmware == Firmware::On).unwrap_or(false);
+    core.current().filter(|_| is_on).and_then(|(_, context)| context.armed())
 }
 
 /// The cores as the scheduler has them.
@@ -300,6 +319,7 @@ impl Machine {
             firmware: Firmware::On,
             doorbell: false,
             deadline: None,
+            vmid: 0,
             traps: WaitTrap::Off,
             wait: Wait::No,
             uart: VecDeque::new(),
@@ -375,7 +395,7 @@ fn due(core: &CoreLocal) -> Option<u64> {
     let timers = |hardware: &mut Hardware| match hardware.firmware {
         Firmware::On => hardware.deadline,
         Firmware::Coming(at) => Some(at),
-        Firmware::Off | Firmware::Lost => None,
+        Firmware::Off | Firmware::Lost | Firmware::Silent => None,
     };
     with(core.id.index(), timers).flatten().into_iter().chain(guest_timer(core)).min()
 }

@@ -25,15 +25,8 @@ pub enum SgiKind {
 }
 
 /// What is pending for one context, a bit for each private interrupt.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Redistributor(AtomicU32);
-
-impl Redistributor {
-    /// Nothing is pending.
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(0))
-    }
-}
 
 /// The controller of a domain.
 #[derive(Debug)]

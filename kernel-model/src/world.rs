@@ -6,7 +6,7 @@ use crate::guest::{self, Mood};
 use crate::history::{self, violation};
 use crate::random::Random;
 use crate::simulation::{self, Faults, Machine, Turn};
-use crate::{boot, orders};
+use crate::{boot, orders, service, teams};
 use vm_fdt::{Error, FdtWriter};
 
 /// One domain of the manifest.
@@ -41,6 +41,60 @@ pub struct Plan {
     pub governor: Option<u32>,
     /// Microseconds, if idle cores go off.
     pub break_even: Option<u32>,
+    /// Groups of them.
+    pub groups: Vec<GroupPlan>,
+}
+
+/// One group of the manifest.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Its members' names.
+    pub members: Vec<String>,
+    /// Milliseconds: of a heartbeat, of a start, and without an exit.
+    pub times: [u32; 3],
+    /// Cores of a standby.
+    pub standby_cores: u32,
+    /// Restarts, and milliseconds.
+    pub restarts: [u32; 2],
+    /// What follows each error, where that is not the default.
+    pub on: Vec<(&'static str, [&'static str; 3])>,
+}
+
+impl GroupPlan {
+    fn random(random: &mut Random, name: &str, members: Vec<String>) -> Self {
+        const ERRORS: [&str; 6] = ["on-heartbeat", "on-stall", "on-reset", "on-fault", "on-silent", "on-order"];
+        let mut on = Vec::new();
+        for error in ERRORS {
+            if random.percent(60) {
+                continue;
+            }
+            let forced = matches!(error, "on-reset" | "on-fault" | "on-silent" | "on-order");
+            let mut of = |standby: bool, promoted: bool| loop {
+                let action = ["ignore", "restart", "take-over", "take-over", "stop"][random.below(5)];
+                let refused = match action {
+                    "ignore" => forced || promoted,
+                    "restart" => error == "on-silent",
+                    "take-over" => standby,
+                    // It would soon be over.
+                    _ => !standby && random.percent(80),
+                };
+                if !refused {
+                    return action;
+                }
+            };
+            on.push((error, [of(false, false), of(true, false), of(false, true)]));
+        }
+        Self {
+            name: name.to_owned(),
+            members,
+            times: [[10, 30, 100][random.below(3)], [200, 1000, 5000][random.below(3)], [0, 0, 150][random.below(3)]],
+            standby_cores: random.below(2) as u32,
+            restarts: [[1, 3, 20, 1000][random.below(4)], [100, 1000, 10_000][random.below(3)]],
+            on,
+        }
+    }
 }
 
 impl Plan {
@@ -66,7 +120,57 @@ impl Plan {
         let domains = domains.collect();
         let governor = random.percent(50).then(|| [5, 20, 100][random.below(3)]);
         let break_even = random.percent(60).then(|| [50, 500, 5000][random.below(3)]);
-        Self { cores, domains, governor, break_even }
+        Self { cores, domains, governor, break_even, groups: Vec::new() }
+    }
+
+    /// The same with groups.
+    fn random_with_groups(random: &mut Random, cores: usize) -> Self {
+        let mut left = cores;
+        let mut plan = Self { cores, domains: Vec::new(), governor: None, break_even: None, groups: Vec::new() };
+        for name in ["pair", "trio"].iter().take(1 + random.below(2)) {
+            let count = 2 + random.below(2);
+            let members: Vec<String> = (0..count).map(|index| format!("{name}-{index}")).collect();
+            let group = GroupPlan::random(random, name, members.clone());
+            // At least a core for the domain beside them.
+            let standbys = group.standby_cores as usize * (count - 1);
+            if left < standbys + 2 {
+                break;
+            }
+            let start = 1 + random.below((left - standbys - 1).min(3));
+            left -= standbys + start;
+            for (index, name) in members.into_iter().enumerate() {
+                let start = if index == 0 { start } else { 1 + random.below(3) };
+                let min = random.below(group.standby_cores as usize + 1);
+                let max = start + random.below(3);
+                plan.domains.push(Spec {
+                    name,
+                    board: random.percent(40),
+                    cores: [min as u32, start as u32, max as u32],
+                    deadline: [0, 5, 50][random.below(3)],
+                    takes_idle: random.percent(30),
+                    manages: false,
+                    priority: [50, 100, 100, 150][random.below(4)],
+                    restarts: false,
+                });
+            }
+            plan.groups.push(group);
+        }
+        let others = if plan.groups.is_empty() { 2 } else { 1 + random.below(2) }.min(left);
+        for name in ["linux", "rt"].iter().take(others) {
+            plan.domains.push(Spec {
+                name: (*name).to_owned(),
+                board: random.percent(50),
+                cores: [random.below(2) as u32, 1, 1 + random.below(3) as u32],
+                deadline: [0, 5, 50][random.below(3)],
+                takes_idle: random.percent(30),
+                manages: random.percent(25),
+                priority: 100,
+                restarts: true,
+            });
+        }
+        plan.governor = random.percent(40).then(|| [5, 20, 100][random.below(3)]);
+        plan.break_even = random.percent(60).then(|| [50, 500, 5000][random.below(3)]);
+        plan
     }
 
     fn manifest(&self) -> Result<Vec<u8>, Error> {
@@ -98,6 +202,26 @@ impl Plan {
             tree.end_node(node)?;
         }
         tree.end_node(all)?;
+        if !self.groups.is_empty() {
+            let all = tree.begin_node("groups")?;
+            for group in &self.groups {
+                let node = tree.begin_node(&group.name)?;
+                tree.property_string_list("members", group.members.clone())?;
+                for (key, value) in ["heartbeat-ms", "start-ms", "progress-ms"].into_iter().zip(group.times) {
+                    tree.property_u32(key, value)?;
+                }
+                for (key, value) in ["restarts-max", "restarts-within-ms"].into_iter().zip(group.restarts) {
+                    tree.property_u32(key, value)?;
+                }
+                tree.property_u32("standby-cores", group.standby_cores)?;
+                tree.property_u64("region-size", 0x20_0000)?;
+                for (key, actions) in &group.on {
+                    tree.property_string_list(key, actions.map(str::to_owned).to_vec())?;
+                }
+                tree.end_node(node)?;
+            }
+            tree.end_node(all)?;
+        }
         if let Some(period) = self.governor {
             let node = tree.begin_node("governor")?;
             tree.property_u32("period-ms", period)?;
@@ -136,7 +260,7 @@ pub struct World {
 }
 
 /// So many turns without all cores waiting are too many.
-const TURNS: u64 = 3_000_000;
+const TURNS: u64 = 300_000;
 /// So much later, in microseconds, everything that was ordered is over.
 const PATIENCE: u64 = 30_000_000;
 
@@ -178,6 +302,9 @@ impl World {
         let mut calm = 0;
         while calm < 20 {
             self.run_until_quiet();
+            if teams::is_silent_first() {
+                return; // it hears the orders
+            }
             calm = if check::in_flight() { 0 } else { calm + 1 };
             let Some(due) = self.machine.due() else { break };
             if simulation::now() > begin + PATIENCE {
@@ -186,8 +313,12 @@ impl World {
             self.machine.jump(due);
         }
         self.run_until_quiet();
+        if teams::is_silent_first() {
+            return;
+        }
         if check::in_flight() {
-            violation("a core is still on its way, long after everything was ordered");
+            let what = teams::in_flight().unwrap_or("a core is still on its way".to_owned());
+            violation(&format!("{what}, long after everything was ordered{}", check::shown_cores()));
         }
         check::when_quiet();
         history::count("quiet moments checked");
@@ -209,6 +340,7 @@ pub fn random(seed: u64, cores: usize, moves: u64) -> ! {
     let sight = || orders::Sight {
         cores: boot::peek().ledger.cores().map(|(_, record)| record.state).collect(),
         domains: names.clone(),
+        groups: vec![],
     };
     let mut orders_left = 40_000;
     while history::moves() < moves && orders_left > 0 {
@@ -232,6 +364,52 @@ pub fn random(seed: u64, cores: usize, moves: u64) -> ! {
         let ended = domain::all().iter().filter(|domain| domain.life.peek().phase == crate::life::Phase::Ended);
         if ended.count() * 2 > names.len() {
             break; // little happens here from now on
+        }
+    }
+    history::finish()
+}
+
+/// A random world with groups, until so many faults were put in.
+pub fn failover(seed: u64, cores: usize, faults: u64) -> ! {
+    let mut draw = Random::new(seed);
+    let least = 4.min(cores);
+    let cores = least + draw.below(cores - least + 1);
+    let plan = Plan::random_with_groups(&mut draw, cores);
+    let names: Vec<String> = plan.domains.iter().map(|spec| spec.name.clone()).collect();
+    let groups = plan.groups.clone();
+    let mut world = World::new(draw.next(), plan);
+    world.settle();
+    // Other orders and the domains' own deeds beside the faults: sometimes none at all.
+    let busy = [0, 30, 60][draw.below(3)];
+    let restless = draw.percent(30);
+    let sight = || orders::Sight {
+        cores: boot::peek().ledger.cores().map(|(_, record)| record.state).collect(),
+        domains: names.clone(),
+        groups: groups.iter().map(|group| (group.name.clone(), group.members.clone())).collect(),
+    };
+    let mut rounds = 400;
+    while teams::faults() < faults && service::goes_on() && rounds > 0 {
+        rounds -= 1;
+        guest::set_active(draw.percent(busy));
+        guest::set_restless(restless);
+        for _ in 0..1 + draw.below(4) {
+            if draw.percent(busy / 4)
+                && let Some(domain) = domain::all().get(draw.below(names.len()))
+            {
+                guest::set_mood(domain, Mood::random(&mut draw));
+            }
+            let count = if draw.percent(30) { 1 + draw.below(3) } else { 1 };
+            for _ in 0..count {
+                let order = if draw.percent(busy) { sight().order(&mut draw) } else { sight().fault(&mut draw) };
+                orders::give(&order);
+            }
+            let turns = [10, 40, 150, 500, 2000][draw.below(5)];
+            (0..turns).for_each(|_| world.turn());
+        }
+        world.settle();
+        if teams::is_silent_first() {
+            history::count("worlds whose first core fell silent");
+            break; // it hears the orders
         }
     }
     history::finish()

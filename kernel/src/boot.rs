@@ -9,17 +9,18 @@ use crate::arch::sysreg::wait_for_interrupt;
 use crate::arch::{self, gic, mmu, timer};
 use crate::platform::arena::Arena;
 use crate::platform::firmware;
-use crate::platform::machine::{Conduit, Machine, Missing};
+use crate::platform::machine::{Conduit, Machine};
 use crate::platform::uart::Uart;
 use crate::trace::{self, About};
-use crate::{console, domain, fail, power, schedule};
+use crate::{console, domain, fail, govern, power, schedule};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use domains::ledger::{CoreRecord, CoreState, Heir, Ledger, LedgerWord};
+use domains::ledger::{CoreState, Heir, Ledger, LedgerWord};
 use hotplug::bring_up::{self, Asked};
 use log::{error, info};
 use smccc::psci::error::Error;
 use smp::core_id::CoreId;
-use smp::trace::{Event, HeaderFields};
+use smp::core_set::CoreSet;
+use smp::trace::{Event, header};
 use spin::Once;
 
 /// What the machine is, and the memory that the kernel keeps.
@@ -70,25 +71,25 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
     let boot_ticks = timer::now();
     CoreLocal::clear_this();
     let boot_core = arch::boot::affinity();
-    let machine = match Machine::read(device_tree, boot_core) {
-        Ok(machine) => machine,
-        Err(why) => without_machine(why),
-    };
-    let started = map_devices(&machine);
-    console::start(Uart::new(machine.uart.start));
+    let (machine, missing) = Machine::read(device_tree, boot_core);
+    if machine.uart.length != 0 && mmu::map(machine.uart.start, machine.uart.end(), mmu::Access::Device).is_ok() {
+        console::start(Uart::new(machine.uart.start));
+    }
+    if let Some(what) = missing {
+        fail::stop(format_args!("the device tree does not describe: {what}"));
+    }
+    let mapped = map_devices(&machine);
     info!(
         target: "boot",
         "corral version={} cores={} ram={:#x}+{:#x} conduit={:?}",
         env!("CARGO_PKG_VERSION"), machine.cores.len(), machine.ram.start, machine.ram.length, machine.conduit
     );
-    if started.is_err() {
+    if mapped.is_err() {
         fail::stop(format_args!("no translation table left for devices"));
     }
-    let arena = match Arena::reserve(machine.ram, machine.cores.len()) {
-        Ok(arena) => arena,
-        Err(why) => fail::stop(format_args!("{why}")),
-    };
-    let Some(words) = arena.place_all(machine.cores.len(), |_| LedgerWord::new()) else {
+    let arena =
+        Arena::reserve(machine.ram, machine.cores.len()).unwrap_or_else(|why| fail::stop(format_args!("{why}")));
+    let Some(words) = arena.place_all(machine.cores.len(), |_| LedgerWord::default()) else {
         fail::stop(format_args!("arena full: ledger"))
     };
     let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), boot_ticks });
@@ -100,18 +101,7 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
     arch::boot::continue_on_own_stack(core, schedule::run)
 }
 
-/// The device tree lacks what the kernel cannot do without: says so if there is a UART.
-fn without_machine(why: Missing) -> ! {
-    if let Some(region) = why.uart
-        && mmu::map(region.start, region.end(), mmu::Access::Device).is_ok()
-    {
-        console::start(Uart::new(region.start));
-    }
-    fail::stop(format_args!("the device tree does not describe: {}", why.what))
-}
-
 fn map_devices(machine: &Machine) -> Result<(), mmu::OutOfTables> {
-    mmu::map(machine.uart.start, machine.uart.end(), mmu::Access::Device)?;
     let distributor = machine.gic.distributor;
     mmu::map(distributor, distributor.wrapping_add(0x1_0000), mmu::Access::Device)?;
     for region in &machine.gic.redistributors {
@@ -154,15 +144,15 @@ pub fn stage(core: &CoreLocal, number: u64, ticks: u64, cores: usize) {
 fn publish_trace(kernel: &Kernel) {
     let ram = kernel.machine.ram;
     let first = CoreId::new(0).map_or(0, |first| kernel.arena.block(first));
-    kernel.arena.header().publish(&HeaderFields {
-        cores: kernel.machine.cores.len() as u32,
-        counter_hz: timer::frequency(),
-        boot_ticks: kernel.boot_ticks,
-        area_base: first.wrapping_add(arch::core_local::layout::TRACE),
-        area_stride: arch::core_local::layout::BLOCK,
-        ram_base: ram.start,
-        ram_size: ram.length,
-    });
+    kernel.arena.header().publish([
+        u64::from(header::VERSION) | (kernel.machine.cores.len() as u64) << 32,
+        timer::frequency(),
+        kernel.boot_ticks,
+        first.wrapping_add(arch::core_local::layout::TRACE),
+        arch::core_local::layout::BLOCK,
+        ram.start,
+        ram.length,
+    ]);
 }
 
 /// First Rust code of every other core.
@@ -205,7 +195,7 @@ fn account(core: &CoreLocal) {
         && core.id.index() != 0
         && let Some(first) = cores.first()
     {
-        gic::ring(*first);
+        gic::ring(gic::doorbell(*first));
     }
 }
 
@@ -234,23 +224,16 @@ pub fn switch_on(core: &CoreLocal) -> Result<(), Error> {
 /// nobody got to, because a core above them in the tree was lost, and waits once more.
 fn wait_for_all(kernel: &Kernel) {
     wait(kernel);
-    let forgotten = |(id, record): (CoreId, CoreRecord)| (record.state == CoreState::Off { held: false }).then_some(id);
-    let mut any = false;
-    for id in kernel.ledger.cores().filter_map(forgotten) {
-        any = true;
-        bring_up::wake(id.index(), &mut ask);
-    }
-    if any {
+    let forgotten: CoreSet = govern::cores_that_are(CoreState::Off { held: false }).collect();
+    forgotten.iter().for_each(|id| bring_up::wake(id.index(), &mut ask));
+    if !forgotten.is_empty() {
         wait(kernel);
     }
 }
 
 fn wait(kernel: &Kernel) {
     let cores = kernel.machine.cores.len();
-    // A second, and 20 ms for each core: an emulator may run them all on one host core.
-    let hz = timer::frequency();
-    let patience = hz.wrapping_add((hz / 50).wrapping_mul(cores as u64));
-    let deadline = timer::now().wrapping_add(patience);
+    let deadline = timer::now().wrapping_add(power::patience());
     timer::set_deadline(Some(deadline));
     while ACCOUNTED.load(Ordering::Acquire) < cores && timer::now() < deadline {
         wait_for_interrupt();

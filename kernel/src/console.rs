@@ -41,7 +41,7 @@ static LOGGER: Logger = Logger;
 pub fn start(uart: Uart) {
     uart.start();
     UART.call_once(|| uart);
-    OUTPUT.call_once(|| SpinLock::new(Output { uart, mux: Mux::new() }));
+    OUTPUT.call_once(|| SpinLock::new(Output { uart, mux: Mux::default() }));
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Info);
     }
@@ -70,7 +70,7 @@ pub fn receive(mut take: impl FnMut(Tag, u8)) {
 /// are better than none.
 pub fn last_words(text: fmt::Arguments<'_>) {
     if let Some(uart) = UART.get() {
-        let _ = write!(Output { uart: *uart, mux: Mux::new() }, "\n{} {text}\n", stamp());
+        let _ = write!(Output { uart: *uart, mux: Mux::default() }, "\n{} {text}\n", stamp());
     }
 }
 

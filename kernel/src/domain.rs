@@ -2,29 +2,36 @@
 
 use crate::arch::context::{self, Context};
 use crate::arch::core_local::CoreLocal;
-use crate::arch::gic;
 use crate::arch::mmu::{self, Table};
-use crate::arch::stage2::Stage2;
+use crate::arch::stage2::{Right, Stage2};
+use crate::arch::{cache, gic, stage2};
 use crate::boot::{self, kernel};
+use crate::checkpoint::Checkpoints;
+use crate::platform::arena::Arena;
 use crate::platform::firmware;
 use crate::platform::machine::Region;
 use crate::platform::memory::FreeMemory;
+use crate::takeover::{self, Member, Next, Team};
 use crate::trace::{self, About};
-use crate::transfer;
+use crate::transfer::{self, AllQuotas};
 use crate::{govern, power};
 use arrayvec::ArrayVec;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use domains::DomainId;
 use domains::archive::Archive;
 use domains::console::Console;
 use domains::control::Control;
+use domains::guest_fdt;
 use domains::ledger::{CoreState, Heir, Quota};
 use domains::life::{Left, Life, Phase};
-use domains::manifest::{self, Action, Board, DomainSpec, Manifest};
-use domains::protocol::{DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Tag, VERDICT_FAIL, VERDICT_PASS};
-use domains::psci::Entry;
+use domains::manifest::{self, Action, Board, DomainSpec, GroupSpec, MAX_GROUPS, Manifest};
+use domains::protocol::{
+    DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Rule, Tag, VERDICT_FAIL, VERDICT_PASS,
+};
+use domains::psci::{AffinityState, Entry};
 use domains::stolen::{self, StolenPages};
 use domains::vgic::{Kick, Redistributor, SgiKind, Vgic};
+use domains::watchdog::Watchdog;
 use hotplug::grant::{self, Claimed, NoCore};
 use hotplug::placement::Placement;
 use hotplug::transfer::Leaving;
@@ -63,6 +70,17 @@ pub struct Domain {
     pub placement: SpinLock<Placement>,
     /// By it the domain is asked for cores.
     pub control: SpinLock<Control>,
+    /// Its watchdog.
+    pub watchdog: SpinLock<Watchdog>,
+    /// What it is in its group, if it is in one.
+    member: Option<Member>,
+    /// Where it broke a rule in this life: context, PC, ESR_EL2, FAR_EL2, and the rule. It is said when nobody waits for its
+    /// cores or its successor any more.
+    pub fault: SpinLock<Option<(u16, [u64; 3], Rule)>>,
+    /// Bytes that were cleared, and then copied, for its next life.
+    pub loaded: AtomicU64,
+    /// Its checkpoints, if it has any.
+    pub checkpoints: Option<Checkpoints>,
     /// CPU_ONs that were denied for want of a core, since the governor looked last.
     pub denied: AtomicU32,
     contexts: Once<&'static [Context]>,
@@ -73,6 +91,7 @@ pub struct Domain {
 }
 
 static DOMAINS: Once<ArrayVec<&'static Domain, MAX_DOMAINS>> = Once::new();
+static TEAMS: Once<ArrayVec<&'static Team, MAX_GROUPS>> = Once::new();
 /// A bit for each domain that waits for a core to start on.
 static WAITING: AtomicU32 = AtomicU32::new(0);
 /// Domains that the run waits for.
@@ -81,6 +100,11 @@ static AWAITED: AtomicUsize = AtomicUsize::new(0);
 /// All domains.
 pub fn all() -> &'static [&'static Domain] {
     DOMAINS.get().map_or(&[], |domains| domains.as_slice())
+}
+
+/// All groups.
+pub fn teams() -> &'static [&'static Team] {
+    TEAMS.get().map_or(&[], |teams| teams.as_slice())
 }
 
 /// The domain with that number.
@@ -101,6 +125,11 @@ impl Domain {
         self.contexts.get().copied().unwrap_or_default()
     }
 
+    /// What it is in its group, if it is in one.
+    pub fn member(&self) -> Option<&Member> {
+        self.member.as_ref()
+    }
+
     /// Its console's mark in the UART's stream.
     pub fn tag(&self) -> Tag {
         Tag::Domain(self.id.index() as u8)
@@ -111,21 +140,59 @@ impl Domain {
         self.spec.board == Board::Virt
     }
 
+    #[inline(never)] // hardly ever, and large
+    fn tell_fault(&self) {
+        if let Some((context, [pc, esr, far], rule)) = self.fault.lock().take() {
+            warn!(
+                target: "domain",
+                "fault: domain={} context={context} pc={pc:#x} esr={esr:#x} far={far:#x} rule={rule} ({})",
+                self.spec.name, rule.text()
+            );
+        }
+    }
+
     /// Puts all but its memory back to what it was before it was loaded. It runs nowhere, and no
     /// guest is loaded on this core.
     #[inline(never)] // its frame is large, and not to lie below all that `finish` calls
-    fn reset(&self) {
+    fn reset(&self, core: &CoreLocal) {
         for context in self.contexts() {
             context.power.reset();
             context.stolen.reset();
             context.take_wanted();
+            context.fault.store(0, Ordering::Relaxed);
         }
-        self.stage2.enter();
-        self.stage2.invalidate();
+        self.flush(core);
         self.vgic.reset();
         self.console.lock().reset();
-        *self.control.lock() = Control::new();
-        self.quota.restart();
+        *self.control.lock() = Control::default();
+        *self.watchdog.lock() = Watchdog::default();
+        self.loaded.store(0, Ordering::Relaxed);
+        self.quota.restart(self.member().map_or(self.spec.cores.start, |member| member.cores(self.spec.cores.start)));
+    }
+
+    /// Forgets what TLBs hold of its translation.
+    pub fn flush(&self, core: &CoreLocal) {
+        self.stage2.enter();
+        self.stage2.invalidate();
+        match core.current() {
+            Some((_, loaded)) => loaded.domain.stage2.enter(),
+            None => stage2::leave(),
+        }
+    }
+
+    /// Changes what it may do with its group's region.
+    pub fn set_region(&self, core: &CoreLocal, right: Right) {
+        if let Some(region) = self.member().and_then(|member| member.team.region) {
+            // The tables are there since the domain was made.
+            let _ = self.stage2.map_shared(guest_fdt::REGION_BASE, region.start, region.length, right, || None);
+            self.flush(core);
+        }
+    }
+
+    /// Whether its group's region is there.
+    pub fn is_in_region(&self, physical: u64) -> bool {
+        let region = self.member().and_then(|member| member.team.region);
+        region.is_some_and(|region| (region.start..region.end()).contains(&physical))
     }
 
     /// Calls `body` with the bytes behind `[address, address + length)` of its memory, piece by
@@ -152,6 +219,9 @@ impl Domain {
     pub fn stop(&self, core: &CoreLocal, kind: EndKind) {
         if !self.life.stop(kind) {
             return;
+        }
+        if let Some(member) = self.member() {
+            takeover::stops(core, member);
         }
         for context in self.contexts() {
             if let Some(holder) = context.seat.find() {
@@ -192,7 +262,7 @@ pub fn post(from: &CoreLocal, to: CoreId, requests: Requests) {
 #[inline(always)]
 pub fn post_to(from: &CoreLocal, target: &CoreLocal, requests: Requests) {
     if target.mailbox.post(requests) == Doorbell::Ring && target.id != from.id {
-        gic::ring(target.mpidr);
+        gic::ring(target.doorbell);
     }
 }
 
@@ -232,6 +302,16 @@ pub fn start_all(core: &'static CoreLocal) {
     }
     boot::stage(core, 5, crate::arch::timer::now(), cores);
     let Some(manifest) = kernel.arena.place(manifest) else { refuse("the arena is full: manifest") };
+    match manifest
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(index, spec)| team(core, index, spec, manifest, &mut memory))
+        .collect()
+    {
+        Ok(teams) => TEAMS.call_once(|| teams),
+        Err(why) => refuse(why),
+    };
     let made = manifest.domains.iter().enumerate().map(|(index, spec)| make(index, spec, &mut memory)).collect();
     match made {
         Ok(domains) => DOMAINS.call_once(|| domains),
@@ -239,8 +319,12 @@ pub fn start_all(core: &'static CoreLocal) {
     };
     let awaited = all().iter().filter(|domain| domain.spec.end != ExpectedEnd::Running).count();
     AWAITED.store(awaited, Ordering::Release);
-    for domain in all() {
-        start(core, domain, None);
+    // Standbys without a core of their own need their primary's.
+    let lodges = |domain: &Domain| domain.member().is_some_and(Member::lodges);
+    for lodgers in [false, true] {
+        for domain in all().iter().filter(|domain| lodges(domain) == lodgers) {
+            start(core, domain, None);
+        }
     }
     if let Some(power) = manifest.power.map(|power| power.break_even_us).or(kernel.machine.break_even_us) {
         power::set_break_even(core, power);
@@ -258,26 +342,70 @@ fn refuse(why: impl core::fmt::Display) -> ! {
     firmware::system_off(kernel().machine.conduit)
 }
 
+const FULL: &str = "the kernel's arena is full";
+const NO_RAM: &str = "no free RAM is left in one piece";
+
+/// Makes a group out of its part of the manifest.
+fn team(
+    core: &CoreLocal,
+    index: usize,
+    spec: &'static GroupSpec<'static>,
+    manifest: &Manifest<'_>,
+    memory: &mut FreeMemory,
+) -> Result<&'static Team, &'static str> {
+    let region = (spec.region_size > 0).then(|| memory.take(spec.region_size).ok_or(NO_RAM)).transpose()?;
+    if let Some(region) = region {
+        for block in (region.start..region.end()).step_by(mmu::BLOCK as usize) {
+            let _ = mmu::with_window(core, block, mmu::BLOCK, |bytes| {
+                cache::clear(bytes);
+                cache::clean(bytes);
+            });
+        }
+    }
+    let number = |name: &&str| manifest.domains.iter().position(|domain| domain.name == *name);
+    let members = spec.members.iter().filter_map(number).filter_map(DomainId::new).collect();
+    kernel().arena.place(Team::new(spec, index as u32, members, region)).map(|team| -> &Team { team }).ok_or(FULL)
+}
+
 /// Makes a domain out of its part of the manifest.
 fn make(
     index: usize,
     spec: &'static DomainSpec<'static>,
     memory: &mut FreeMemory,
 ) -> Result<&'static Domain, &'static str> {
-    const FULL: &str = "the kernel's arena is full";
     let arena = &kernel().arena;
     let id = DomainId::new(index).ok_or("too many domains")?;
     let count = spec.cores.max as usize;
-    let memory = memory.take(spec.memory.size).ok_or("no free RAM is left in one piece")?;
+    let free = memory;
+    let memory = free.take(spec.memory.size).ok_or(NO_RAM)?;
+    let place = |team: &&'static Team| Some((*team, team.spec.members.iter().position(|name| *name == spec.name)?));
+    let member = teams().iter().find_map(place).map(|(team, place)| Member::new(team, place));
     let table = || arena.place(Table::new());
     let stage2 = Stage2::new(table().ok_or(FULL)?, (index as u8).wrapping_add(1));
-    stage2.map_ram(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
-    let redistributors = arena.place_all(count, |_| Redistributor::new()).ok_or(FULL)?;
+    let checkpoints = match member.as_ref().map(|member| member.team.spec) {
+        Some(group) if group.checkpoint_ms > 0 => {
+            let region = free.take(manifest::checkpoint_bytes(memory.length)).ok_or(NO_RAM)?;
+            let own = Arena::over(region).map_err(|_| FULL)?;
+            let table = || own.place(Table::new());
+            stage2.map_pages(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
+            Some(Checkpoints::new(&own, memory.length, count, group).ok_or(FULL)?)
+        }
+        _ => {
+            stage2.map_ram(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
+            None
+        }
+    };
+    let redistributors = arena.place_all(count, |_| Redistributor::default()).ok_or(FULL)?;
     let stolen = arena.place(StolenPages::new()).ok_or(FULL)?;
     if spec.board == Board::Virt {
         for (page, offset) in stolen.addresses() {
             stage2.map_data_page(stolen::BASE.wrapping_add(offset), page, table).map_err(|_| FULL)?;
         }
+    }
+    let granted = member.as_ref().map_or(spec.cores.start, |member| member.cores(spec.cores.start));
+    if let Some(region) = member.as_ref().and_then(|member| member.team.region) {
+        let base = guest_fdt::REGION_BASE;
+        stage2.map_shared(base, region.start, region.length, Right::None, table).map_err(|_| FULL)?;
     }
     let domain = arena
         .place(Domain {
@@ -286,11 +414,16 @@ fn make(
             memory,
             stage2,
             vgic: Vgic::new(redistributors),
-            console: SpinLock::new(Console::new()),
+            console: SpinLock::new(Console::default()),
             life: Life::new(),
-            quota: Quota::new(spec.cores.min, spec.cores.start, spec.cores.max),
+            quota: Quota::new(spec.cores.min, granted, spec.cores.max),
             placement: SpinLock::new(Placement::new()),
-            control: SpinLock::new(Control::new()),
+            control: SpinLock::new(Control::default()),
+            watchdog: SpinLock::new(Watchdog::default()),
+            member,
+            fault: SpinLock::new(None),
+            checkpoints,
+            loaded: AtomicU64::new(0),
             denied: AtomicU32::new(0),
             contexts: Once::new(),
         })
@@ -350,7 +483,7 @@ fn seat(
     publish: impl FnOnce(),
 ) -> Option<&'static CoreLocal> {
     let target = boot::core(id)?;
-    let others = target.queue.attached();
+    let others = target.residents();
     let slot = target.queue.attach(context.id, Priority(context.domain.spec.priority as u8)).ok()?;
     // The receiver looks at the context only after `wake`; a stop that comes before the seat is set is seen by the
     // receiver's `Life::enter`.
@@ -382,6 +515,12 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
             ticket.publish(begin);
         }
     };
+    if domain.member().is_some_and(Member::lodges) {
+        if let Some(leaving) = leaving {
+            transfer::hand_over(core, core.id, leaving, 0);
+        }
+        return takeover::lodge(core, first, &mut publish);
+    }
     let stays = leaving.is_some_and(|leaving| !leaving.asked);
     let placed = if stays { Err(NoCore::Pool) } else { place(core, first, &mut publish) };
     if placed.is_ok() {
@@ -447,16 +586,30 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     let mut unfolds = false;
     let mut leaving = {
         let mut placement = domain.placement.lock();
+        if context.seat.now() != Some(core.id) {
+            return; // it was given up, as this core did not answer
+        }
         core.queue.detach(slot);
         context.seat.set(None);
-        let others = core.queue.attached();
-        placement.left(others);
+        let lodged = core.lodger.load(Ordering::Relaxed);
+        let lodges = lodged == u32::from(context.id.0).wrapping_add(1);
+        if lodges {
+            core.lodger.store(0, Ordering::Relaxed);
+            domain.quota.unexpect(false);
+        }
+        let others = core.residents();
+        if !lodges {
+            placement.left(others);
+        }
         let owned = || kernel().ledger.is(core.id, CoreState::Owned(domain.id));
-        unfolds |= others == 0 && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
-        if unfolds {
+        let free = others == 0 && !lodges;
+        unfolds |= free && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
+        // A standby's core stays, and what is fenced leaves all its cores at once.
+        let stays = free && (lodged != 0 || domain.member().is_some_and(Member::is_replaced)) && owned();
+        if unfolds || stays {
             placement.spare.insert(core.id);
         }
-        if others > 0 || unfolds { None } else { hotplug::transfer::begin(&kernel().ledger, core.id, domain.id) }
+        if !free || unfolds || stays { None } else { hotplug::transfer::begin(&kernel().ledger, core.id, domain.id) }
     };
     trace::record(core, Event::ContextOff, About::Context(context), u64::from(context.index), core.id.index() as u64);
     // A domain that runs on can have the core back for the next CPU_ON as soon as it sees that this CPU is off; one that
@@ -483,11 +636,34 @@ pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, slot: Slot, context: 
         let mut placement = domain.placement.lock();
         lost.queue.detach(slot);
         context.seat.set(None);
-        placement.left(lost.queue.attached());
+        if lost.lodger.load(Ordering::Relaxed) == u32::from(context.id.0).wrapping_add(1) {
+            lost.lodger.store(0, Ordering::Relaxed);
+            domain.quota.unexpect(false);
+        } else {
+            placement.left(lost.residents());
+            domain.quota.give_back();
+        }
     }
-    domain.quota.give_back();
     context.power.reset();
     leave_life(core, domain, None);
+}
+
+/// As [`abandon`], of a context on a core that does not answer, and that has failed. False: it has left that meanwhile.
+pub fn abandon_silent(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Context) -> bool {
+    let domain = context.domain;
+    {
+        let mut placement = domain.placement.lock();
+        let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
+        let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
+        hotplug::transfer::fail(&kernel().ledger, &AllQuotas, lost.id, domain.id);
+        lost.queue.detach(slot);
+        context.seat.set(None);
+        placement.left(lost.residents());
+    }
+    trace_owner(core, lost.id);
+    context.power.reset();
+    leave_life(core, domain, None);
+    true
 }
 
 /// Somebody held the domain's life, and does so no more; `leaving` is the core that a context left with it.
@@ -501,33 +677,141 @@ pub fn leave_life(core: &'static CoreLocal, domain: &'static Domain, leaving: Op
 
 /// The domain runs nowhere any more: restart it, or count its end. `leaving` is this core, if it was the domain's last.
 fn finish(core: &'static CoreLocal, domain: &'static Domain, kind: EndKind, leaving: Option<Leaving>) {
+    let heir = takeover::fenced(core, domain);
+    let boots = domain.life.now().boots;
+    let next = match domain.member() {
+        Some(member) => takeover::next(core, domain, member, heir.is_some()),
+        None if failover::after(domain.spec, kind, boots) == Action::Restart => Next::Restart,
+        None => Next::End,
+    };
+    release_spare(core, domain, heir, next);
+    if let Some(heir) = heir {
+        takeover::promoted(core, heir);
+    }
+    if matches!(next, Next::Restart | Next::RollBack) {
+        domain.tell_fault();
+        warn!(target: "domain", "name={} restarts after={} boots={boots}", domain.spec.name, kind.name());
+        trace::record(core, Event::DomainRestart, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
+        return match &domain.checkpoints {
+            Some(checkpoints) if next == Next::RollBack => go_back(core, domain, checkpoints, leaving),
+            _ => start_again(core, domain, leaving),
+        };
+    }
+    if let Some(leaving) = leaving {
+        transfer::hand_over(core, core.id, leaving, 0);
+    }
+    if next == Next::Wait {
+        takeover::wait(core, domain);
+    }
+    if next == Next::End {
+        if let Some(member) = domain.member() {
+            takeover::ended(core, member);
+        }
+        over(core, domain, kind);
+    }
+}
+
+/// Cores of a domain that runs nowhere, and that were not given up as its contexts left: its heir's, or a lodger's, or
+/// the pool's; some stay for its next life.
+#[inline(never)]
+pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Option<&'static Domain>, next: Next) {
     let spare = core::mem::take(&mut domain.placement.lock().spare);
+    let mut to_keep = match domain.member() {
+        Some(member) if next == Next::Wait => member.team.spec.standby_cores,
+        _ => 0,
+    };
     for id in spare.iter() {
+        let lodger = boot::core(id).and_then(takeover::lodger);
+        let other = |heir: &&Domain| lodger.is_none_or(|lodger| lodger.id != heir.id) && heir.quota.can_expect_some();
+        let heir = heir.filter(|heir| lodger.is_none() || other(heir));
         let leaving = {
-            let _placement = domain.placement.lock();
-            hotplug::transfer::begin(&kernel().ledger, id, domain.id)
+            let mut placement = domain.placement.lock();
+            let stays = match next {
+                Next::RollBack => true,
+                Next::Restart => lodger.is_some(),
+                Next::Wait | Next::End => to_keep > 0 && lodger.is_none(),
+            };
+            if stays {
+                to_keep = to_keep.saturating_sub(1);
+                placement.spare.insert(id);
+                continue;
+            }
+            drop(placement);
+            if heir.is_none() && lodger.is_some_and(|lodger| transfer::inherit(core, id, domain, lodger)) {
+                continue;
+            }
+            match heir {
+                Some(heir) => hotplug::transfer::bequeath(&kernel().ledger, &AllQuotas, id, domain.id, heir.id),
+                None => hotplug::transfer::begin(&kernel().ledger, id, domain.id),
+            }
         };
         if let Some(leaving) = leaving {
             transfer::hand_over(core, id, leaving, 0);
         }
     }
-    let spec = domain.spec;
-    let boots = domain.life.now().boots;
-    if failover::after(spec, kind, boots) == Action::Restart {
-        warn!(target: "domain", "name={} restarts after={} boots={boots}", spec.name, kind.name());
-        trace::record(core, Event::DomainRestart, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
-        domain.reset();
-        domain.life.restart();
-        return start(core, domain, leaving);
-    }
-    domain.life.end();
+}
+
+/// The domain, which runs nowhere, goes on from its last checkpoint. `leaving` is this core, if it was the domain's last.
+#[inline(never)]
+fn go_back(core: &'static CoreLocal, domain: &'static Domain, checkpoints: &Checkpoints, leaving: Option<Leaving>) {
+    checkpoints.restore(core, domain);
+    domain.life.resume();
+    takeover::begin(core, domain);
     if let Some(leaving) = leaving {
-        transfer::hand_over(core, core.id, leaving, 0);
+        transfer::keep(core, leaving, 0);
+        domain.placement.lock().spare.insert(core.id);
     }
-    info!(target: "domain", "name={} ended={} boots={boots}", spec.name, kind.name());
+    let contexts = domain.contexts();
+    for context in contexts.iter().filter(|context| context.power.affinity_info() == AffinityState::On) {
+        // It may be stopped meanwhile.
+        if domain.life.join().is_ok() && place(core, context, || ()).is_err() && !fold(core, context) {
+            domain.stop(core, EndKind::Failed);
+            let _ = domain.life.leave();
+        }
+    }
+    if !domain.has_board() {
+        domain.notify(core);
+    }
+    leave_life(core, domain, None);
+}
+
+/// Puts a context that is off on a core of its domain with others.
+fn fold(core: &CoreLocal, context: &'static Context) -> bool {
+    let domain = context.domain;
+    let mut placement = domain.placement.lock();
+    let owned = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
+    let target = domain.contexts().iter().filter_map(|context| context.seat.now()).find(owned);
+    let target = target.and_then(|id| seat(core, &mut placement, context, id, || ()));
+    if let Some(target) = target {
+        post_to(core, target, Requests::ARRIVAL);
+    }
+    target.is_some()
+}
+
+/// The domain, which runs nowhere, begins anew. `leaving` is this core, if it was the domain's last.
+pub fn start_again(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leaving>) {
+    domain.tell_fault();
+    if let Some(checkpoints) = &domain.checkpoints {
+        checkpoints.forget(domain);
+    }
+    domain.reset(core);
+    domain.life.restart();
+    if let Some(kind) = domain.member().and_then(takeover::stopped_already) {
+        domain.life.stop(kind);
+        return leave_life(core, domain, leaving);
+    }
+    start(core, domain, leaving);
+}
+
+/// The domain, which runs nowhere, is over.
+pub fn over(core: &CoreLocal, domain: &Domain, kind: EndKind) {
+    domain.tell_fault();
+    let boots = domain.life.now().boots;
+    domain.life.end(kind);
+    info!(target: "domain", "name={} ended={} boots={boots}", domain.spec.name, kind.name());
     trace::record(core, Event::DomainEnd, About::Domain(domain.id.index()), kind as u64, u64::from(boots));
     // AcqRel: who counts the last one down sees how all others ended.
-    if spec.end != ExpectedEnd::Running && AWAITED.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if domain.spec.end != ExpectedEnd::Running && AWAITED.fetch_sub(1, Ordering::AcqRel) == 1 {
         end_run(core);
     }
 }

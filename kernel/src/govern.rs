@@ -57,7 +57,13 @@ pub fn alarm(core: &CoreLocal) -> u64 {
 /// A period may be over.
 pub fn tick(core: &'static CoreLocal, now: u64) {
     let due = NEXT.load(Relaxed);
-    let Some(state) = STATE.get().filter(|_| alarm(core) != 0 && now >= due) else { return };
+    if let Some(state) = STATE.get().filter(|_| alarm(core) != 0 && now >= due) {
+        decide(core, now, state);
+    }
+}
+
+#[inline(never)] // its frame is large, and not to lie below all that a timer may lead to
+fn decide(core: &'static CoreLocal, now: u64, state: &SpinLock<State>) {
     NEXT.store(now.wrapping_add(PERIOD.load(Relaxed)), Relaxed);
     let mut state = state.lock();
     let period = now.saturating_sub(state.last).max(1);
@@ -103,7 +109,6 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
             domain: domain.id,
             priority: domain.spec.priority as u8,
             owned,
-            granted: u32::from(domain.quota.counts().granted),
             min: domain.quota.min(),
             max: domain.quota.max(),
             contexts_on: domain.contexts().iter().filter(on).count() as u32,

@@ -7,12 +7,16 @@ use crate::arch::core_local::CoreLocal;
 use crate::arch::{cache, mmu};
 use crate::boot::kernel;
 use crate::domain::Domain;
+use arrayvec::ArrayVec;
+use core::ops::Range;
+use core::sync::atomic::Ordering::Relaxed;
 use domains::archive::Archive;
 use domains::guest_fdt::{self, DomainView};
 use domains::manifest::ImageFormat;
 use elf::ElfBytes;
 use elf::abi::PT_LOAD;
 use elf::endian::LittleEndian;
+use elf::segment::ProgramHeader;
 
 domains::displayed! {
     /// Why a domain cannot be loaded, and what to do.
@@ -31,46 +35,98 @@ pub struct Start {
     pub device_tree: u64,
 }
 
-/// Loads `domain`, by the core that holds its first context; nothing of the domain runs.
-///
-/// # Errors
-/// See [`LoadError`].
-pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
+/// Where a domain's files go.
+struct Layout {
+    /// Files that are copied as they are, each with its place.
+    copies: ArrayVec<(u64, &'static [u8]), 2>,
+    /// One whose segments are.
+    segments: Option<&'static [u8]>,
+    initramfs: Option<Range<u64>>,
+    entry: u64,
+    device_tree: u64,
+}
+
+fn layout(domain: &Domain) -> Result<Layout, LoadError> {
     let memory = domain.spec.memory;
     let archive = Archive::new(kernel().machine.archive_bytes()).map_err(|_| LoadError::Missing)?;
     let image = archive.find(domain.spec.image).ok_or(LoadError::Missing)?;
-    domain.with_memory(core, memory.base, memory.size, |bytes| {
-        cache::clear(bytes);
-        cache::clean(bytes);
-    });
     let device_tree = memory.base.wrapping_add(memory.size).wrapping_sub(mmu::BLOCK);
+    let (mut copies, mut initramfs, mut segments) = (ArrayVec::new(), None, None);
     let mut top = device_tree;
-    let mut initramfs = None;
     if let Some(name) = domain.spec.initramfs {
         let bytes = archive.find(name).ok_or(LoadError::Missing)?;
-        let start = top.wrapping_sub(bytes.len() as u64) & !mmu::PAGE.wrapping_sub(1);
-        put(core, domain, start, bytes)?;
-        initramfs = Some(start..start.wrapping_add(bytes.len() as u64));
-        top = start;
+        top = top.wrapping_sub(bytes.len() as u64) & !mmu::PAGE.wrapping_sub(1);
+        initramfs = Some(top..top.wrapping_add(bytes.len() as u64));
+        copies.push((top, bytes));
     }
     let (entry, end) = match domain.spec.format {
-        ImageFormat::Image => load_image(core, domain, image)?,
-        ImageFormat::Elf => load_elf(core, domain, image)?,
-        ImageFormat::Raw => {
-            let load_offset = domain.spec.load_offset.unwrap_or(0);
-            let start = memory.base.checked_add(load_offset).ok_or(LoadError::TooLarge)?;
-            (start, put(core, domain, start, image)?)
+        ImageFormat::Elf => {
+            segments = Some(image);
+            elf_bounds(domain, image)?
+        }
+        format => {
+            let (offset, size) = if format == ImageFormat::Image { image_header(image)? } else { (0, 0) };
+            let offset = domain.spec.load_offset.unwrap_or(offset);
+            let start = memory.base.checked_add(offset).ok_or(LoadError::TooLarge)?;
+            copies.push((start, image));
+            (start, start.checked_add(size.max(image.len() as u64)).ok_or(LoadError::TooLarge)?)
         }
     };
-    if end > top {
-        return Err(LoadError::TooLarge);
+    if end > top || top < memory.base {
+        Err(LoadError::TooLarge)
+    } else {
+        Ok(Layout { copies, segments, initramfs, entry, device_tree })
+    }
+}
+
+/// Clears the next piece of a domain's memory, or copies the next piece of a file; whether that was the last. Its core
+/// can do something else in between.
+///
+/// # Errors
+/// See [`LoadError`].
+#[inline(never)]
+pub fn step(core: &CoreLocal, domain: &Domain) -> Result<bool, LoadError> {
+    let memory = domain.spec.memory;
+    let done = domain.loaded.load(Relaxed);
+    domain.loaded.store(done.wrapping_add(mmu::BLOCK), Relaxed);
+    let Some(mut copied) = done.checked_sub(memory.size) else {
+        domain.with_memory(core, memory.base.wrapping_add(done), mmu::BLOCK, |bytes| {
+            cache::clear(bytes);
+            cache::clean(bytes);
+        });
+        return Ok(false);
+    };
+    for (start, bytes) in layout(domain)?.copies {
+        let mut pieces = bytes.chunks(mmu::BLOCK as usize);
+        let nth = copied >> mmu::BLOCK.trailing_zeros();
+        let count = pieces.len() as u64;
+        if let Some(piece) = pieces.nth(nth as usize) {
+            put(core, domain, start.wrapping_add(copied), piece)?;
+            return Ok(false);
+        }
+        copied = copied.wrapping_sub(count.wrapping_mul(mmu::BLOCK));
+    }
+    Ok(true)
+}
+
+/// Loads the rest of `domain`, after its last [step], by the core that holds its first context; nothing of the domain
+/// runs.
+///
+/// # Errors
+/// See [`LoadError`].
+#[inline(never)] // its frame is large
+pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
+    let Layout { segments, initramfs, entry, device_tree, .. } = layout(domain)?;
+    if let Some(image) = segments {
+        put_segments(core, domain, image)?;
     }
     let view = DomainView {
         board: domain.spec.board,
         contexts: domain.contexts().len() as u32,
-        memory,
+        memory: domain.spec.memory,
         cmdline: domain.spec.cmdline,
         initramfs,
+        region: domain.member().map(|member| member.team.region.map_or(0, |region| region.length)),
     };
     let mut built = Err(LoadError::TooLarge);
     domain.with_memory(core, device_tree, guest_fdt::MAX_BYTES as u64, |bytes| {
@@ -82,8 +138,8 @@ pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
     Ok(Start { entry, device_tree })
 }
 
-/// Copies `bytes` to the guest's address `start`; returns the address behind them.
-fn put(core: &CoreLocal, domain: &Domain, start: u64, bytes: &[u8]) -> Result<u64, LoadError> {
+/// Copies `bytes` to the guest's address `start`.
+fn put(core: &CoreLocal, domain: &Domain, start: u64, bytes: &[u8]) -> Result<(), LoadError> {
     let mut rest = bytes;
     let copied = domain.with_memory(core, start, bytes.len() as u64, |piece| {
         if let Some((head, tail)) = rest.split_at_checked(piece.len()) {
@@ -92,42 +148,43 @@ fn put(core: &CoreLocal, domain: &Domain, start: u64, bytes: &[u8]) -> Result<u6
             rest = tail;
         }
     });
-    if copied { Ok(start.wrapping_add(bytes.len() as u64)) } else { Err(LoadError::TooLarge) }
+    if copied { Ok(()) } else { Err(LoadError::TooLarge) }
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// An arm64 Image (Linux, Documentation/arm64/booting.rst): returns entry and end, with its BSS.
-fn load_image(core: &CoreLocal, domain: &Domain, image: &[u8]) -> Result<(u64, u64), LoadError> {
+/// An arm64 Image (Linux, Documentation/arm64/booting.rst): returns its offset in memory, and its size with its BSS.
+fn image_header(image: &[u8]) -> Result<(u64, u64), LoadError> {
     if image.get(56..60) != Some(b"ARM\x64".as_slice()) {
         return Err(LoadError::Format);
     }
-    let offset = number(image, 8).ok_or(LoadError::Format)?;
-    let size = number(image, 16).ok_or(LoadError::Format)?.max(image.len() as u64);
-    let start = domain.spec.memory.base.checked_add(offset).ok_or(LoadError::TooLarge)?;
-    put(core, domain, start, image)?;
-    if !domain.spec.memory.contains(start, size) {
-        return Err(LoadError::TooLarge);
-    }
-    Ok((start, start.wrapping_add(size)))
+    number(image, 8).zip(number(image, 16)).ok_or(LoadError::Format)
 }
 
-/// An AArch64 ELF file: returns entry and the end of its highest segment.
-fn load_elf(core: &CoreLocal, domain: &Domain, image: &[u8]) -> Result<(u64, u64), LoadError> {
+/// The segments of an AArch64 ELF file that are loaded.
+fn segments(file: &ElfBytes<'_, LittleEndian>) -> Result<impl Iterator<Item = ProgramHeader>, LoadError> {
+    Ok(file.segments().ok_or(LoadError::Format)?.iter().filter(|segment| segment.p_type == PT_LOAD))
+}
+
+/// Its entry and the end of its highest segment.
+fn elf_bounds(domain: &Domain, image: &[u8]) -> Result<(u64, u64), LoadError> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(image).map_err(|_| LoadError::Format)?;
     let mut end = 0;
-    for segment in file.segments().ok_or(LoadError::Format)? {
-        if segment.p_type != PT_LOAD {
-            continue;
-        }
-        let bytes = file.segment_data(&segment).map_err(|_| LoadError::Format)?;
-        put(core, domain, segment.p_paddr, bytes)?;
+    for segment in segments(&file)? {
         if !domain.spec.memory.contains(segment.p_paddr, segment.p_memsz) {
             return Err(LoadError::TooLarge);
         }
         end = end.max(segment.p_paddr.wrapping_add(segment.p_memsz));
     }
     Ok((file.ehdr.e_entry, end))
+}
+
+fn put_segments(core: &CoreLocal, domain: &Domain, image: &[u8]) -> Result<(), LoadError> {
+    let file = ElfBytes::<LittleEndian>::minimal_parse(image).map_err(|_| LoadError::Format)?;
+    for segment in segments(&file)? {
+        put(core, domain, segment.p_paddr, file.segment_data(&segment).map_err(|_| LoadError::Format)?)?;
+    }
+    Ok(())
 }

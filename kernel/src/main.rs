@@ -10,38 +10,29 @@
 #![deny(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-#[cfg(target_os = "none")]
-mod arch;
-#[cfg(target_os = "none")]
-mod boot;
-#[cfg(target_os = "none")]
-mod console;
-#[cfg(target_os = "none")]
-mod domain;
-#[cfg(target_os = "none")]
-mod exits;
-#[cfg(target_os = "none")]
-mod fail;
-#[cfg(target_os = "none")]
-mod govern;
-#[cfg(target_os = "none")]
-mod loader;
-#[cfg(target_os = "none")]
-mod operate;
-#[cfg(target_os = "none")]
-mod platform;
-#[cfg(target_os = "none")]
-mod power;
-#[cfg(target_os = "none")]
-mod schedule;
-#[cfg(target_os = "none")]
-mod trace;
-#[cfg(target_os = "none")]
-mod transfer;
-
-#[cfg(not(target_os = "none"))]
-fn main() {
-    eprintln!(
-        "the kernel runs at EL2: build it with --target aarch64-unknown-none-softfloat, or use `cargo corral run`"
-    );
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "none")] {
+        mod arch;
+        mod boot;
+        mod checkpoint;
+        mod console;
+        mod domain;
+        mod exits;
+        mod fail;
+        mod govern;
+        mod loader;
+        mod operate;
+        mod platform;
+        mod power;
+        mod schedule;
+        mod takeover;
+        mod trace;
+        mod transfer;
+    } else {
+        fn main() {
+            eprintln!(
+                "the kernel runs at EL2: build it with --target aarch64-unknown-none-softfloat, or `cargo corral run`"
+            );
+        }
+    }
 }

@@ -6,14 +6,15 @@ use crate::boot::{self, kernel};
 use crate::domain::{self, Domain, post};
 use crate::govern;
 use crate::power;
+use crate::takeover;
 use crate::transfer::{self, Terms, name_of};
-use arrayvec::ArrayString;
 use domains::DomainId;
+use domains::control::Typed;
 use domains::ledger::{CoreEvent, CoreState, Heir, Quota};
 use domains::life::Phase;
 use domains::protocol::{EndKind, hypercall};
 use domains::psci::{AffinityState, PsciError};
-use hotplug::order::{Line, Order, Party, Patience};
+use hotplug::order::{Line, Move, Order, Party, Patience};
 use hotplug::transfer::{Reason, check, obstacle};
 use log::info;
 use smp::core_id::CoreId;
@@ -25,9 +26,9 @@ use smp::mailbox::Requests;
 const LINE: usize = 120;
 
 /// What was typed of a line; a line that is too long is no order.
-static TYPED: SpinLock<(ArrayString<LINE>, bool)> = SpinLock::new((ArrayString::new_const(), false));
+static TYPED: SpinLock<Typed<LINE>> = SpinLock::new(Typed::new());
 
-const HELP: [&str; 9] = [
+const HELP: [&str; 10] = [
     "cores | domains | help",
     "move CORES FROM TO [within MS] [or give-up]   FROM: a domain or pool; TO: also off",
     "fold CORES   take them at once, to the pool; their contexts share what is left",
@@ -36,22 +37,13 @@ const HELP: [&str; 9] = [
     "set DOMAIN N [within MS]   grant it N cores",
     "cancel CORES   end what was asked for them",
     "stop DOMAIN | governor on|off",
+    "groups | failover GROUP | fail DOMAIN FAULT [on promotion]",
     "CORES: 3 or 2-5,7; a leading `dry` only checks; a leading #N numbers the reply",
 ];
 
 /// A byte was typed.
 pub fn typed(core: &'static CoreLocal, byte: u8) {
-    let line = {
-        let mut typed = TYPED.lock();
-        let (text, too_long) = &mut *typed;
-        if !matches!(byte, b'\n' | b'\r') {
-            *too_long |= !byte.is_ascii() || text.try_push(char::from(byte)).is_err();
-            return;
-        }
-        let line = if core::mem::take(too_long) { None } else { Some(*text) };
-        text.clear();
-        line
-    };
+    let Some(line) = TYPED.lock().push(byte) else { return };
     match line.as_deref().map(Line::parse) {
         Some(Some(line)) => carry_out(core, &line),
         Some(None) => {}
@@ -67,63 +59,62 @@ fn refuse(id: u16, about: Option<CoreId>, why: Reason) {
 }
 
 /// Why an order is refused, and which core that is about.
-type Refusal = (Option<CoreId>, Reason);
+struct Refusal(Option<CoreId>, Reason);
+
+impl From<Reason> for Refusal {
+    fn from(why: Reason) -> Self {
+        Self(None, why)
+    }
+}
 
 fn carry_out(core: &'static CoreLocal, line: &Line<'_>) {
-    let &Line { id, dry, order } = line;
-    let done = match order {
-        None => Err((None, Reason::Syntax)),
-        Some(Order::Help) => {
-            HELP.iter().for_each(|text| info!(target: "order", "id={id} {text}"));
-            Ok(None)
-        }
-        Some(Order::Cores) => {
-            show_cores(id);
-            Ok(None)
-        }
-        Some(Order::Domains) => {
-            domain::all().iter().for_each(|domain| show_domain(id, domain));
-            Ok(None)
-        }
-        Some(Order::Move { cores, from, to, patience }) => {
-            move_cores(core, line, &Move { cores, from, to, patience }).map(Some)
-        }
-        Some(Order::Unfold(name)) => named(name).and_then(|domain| {
+    let id = line.id;
+    match line.order.ok_or(Refusal::from(Reason::Syntax)).and_then(|order| obey(core, line, order)) {
+        Err(Refusal(about, why)) => refuse(id, about, why),
+        Ok(None) => info!(target: "order", "id={id} end"),
+        Ok(Some(cores)) if line.dry => info!(target: "order", "id={id} would cores={cores}"),
+        Ok(Some(_)) => {} // said before the first of them could be done
+    }
+}
+
+/// Does what is ordered, or begins to; how many cores that is about, if it is about cores.
+fn obey(core: &'static CoreLocal, line: &Line<'_>, order: Order<'_>) -> Result<Option<usize>, Refusal> {
+    let (id, dry) = (line.id, line.dry);
+    match order {
+        Order::Help => HELP.iter().for_each(|text| info!(target: "order", "id={id} {text}")),
+        Order::Cores => show_cores(id),
+        Order::Domains => domain::all().iter().for_each(|domain| show_domain(id, domain)),
+        Order::Move(order) => return move_cores(core, line, &order).map(Some),
+        Order::Unfold(name) => {
+            let domain = named(name)?;
             let folded = domain.placement.lock().folded;
-            give(core, line, domain, folded).map(Some)
-        }),
-        Some(Order::Set { domain, count, patience }) => {
-            named(domain).and_then(|domain| set(core, line, domain, count, patience).map(Some))
+            return give(core, line, domain, folded).map(Some);
         }
-        Some(Order::Cancel(cores)) => cancel(core, cores, dry).map(|()| None),
-        Some(Order::Stop(name)) => named(name).map(|domain| {
+        Order::Set { domain, count, patience } => {
+            return set(core, line, named(domain)?, count, patience).map(Some);
+        }
+        Order::Cancel(cores) => cancel(core, cores, dry)?,
+        Order::Stop(name) => {
+            let domain = named(name)?;
             if !dry {
                 domain.stop(core, EndKind::Failed);
             }
-            None
-        }),
-        Some(Order::Governor(on)) => {
-            if dry || govern::switch(core, on) {
-                Ok(None)
-            } else {
-                Err((None, Reason::NotRunning))
-            }
         }
-    };
-    match done {
-        Err((about, why)) => refuse(id, about, why),
-        Ok(None) => info!(target: "order", "id={id} end"),
-        Ok(Some(cores)) if dry => info!(target: "order", "id={id} would cores={cores}"),
-        Ok(Some(_)) => {} // said before the first of them could be done
+        Order::Governor(on) if dry || govern::switch(core, on) => {}
+        Order::Governor(_) => return Err(Reason::NotRunning.into()),
+        Order::Groups => takeover::show(id),
+        Order::Failover(group) => takeover::order(core, group, dry)?,
+        Order::Fail { domain, fault, on_promotion } => takeover::fail(core, domain, fault, on_promotion, dry)?,
     }
+    Ok(None)
 }
 
 fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
     for id in cores.iter() {
         match kernel().ledger.read(id).map(|record| record.state) {
             Some(CoreState::Asked(..)) => {}
-            Some(_) => return Err((Some(id), Reason::NotAsked)),
-            None => return Err((Some(id), Reason::UnknownCore)),
+            Some(_) => return Err(Refusal(Some(id), Reason::NotAsked)),
+            None => return Err(Refusal(Some(id), Reason::UnknownCore)),
         }
     }
     for id in cores.iter().filter(|_| !dry) {
@@ -133,8 +124,8 @@ fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Ref
     Ok(())
 }
 
-fn named(name: &str) -> Result<&'static Domain, Refusal> {
-    domain::all().iter().copied().find(|domain| domain.spec.name == name).ok_or((None, Reason::UnknownDomain))
+fn named(name: &str) -> Result<&'static Domain, Reason> {
+    domain::all().iter().copied().find(|domain| domain.spec.name == name).ok_or(Reason::UnknownDomain)
 }
 
 fn show_cores(id: u16) {
@@ -157,27 +148,13 @@ fn show_cores(id: u16) {
 
 fn show_domain(id: u16, domain: &Domain) {
     let (now, counts) = (domain.life.now(), domain.quota.counts());
-    let phase = match now.phase {
-        Phase::Loading => "loading",
-        Phase::Running => "running",
-        Phase::Stopping => "stopping",
-        Phase::Ended => "ended",
-    };
     let on = domain.contexts().iter().filter(|context| context.power.affinity_info() != AffinityState::Off).count();
     let (min, max, name) = (domain.quota.min(), domain.quota.max(), domain.spec.name);
     info!(
         target: "order",
-        "id={id} domain={name} phase={phase} cores={} granted={} min={min} max={max} contexts-on={on} boots={}",
-        counts.owned, counts.granted, now.boots
+        "id={id} domain={name} phase={} cores={} granted={} min={min} max={max} contexts-on={on} boots={}",
+        now.phase, counts.owned, counts.granted, now.boots
     );
-}
-
-/// The order `move`, and those that are made of it.
-struct Move<'a> {
-    cores: CoreSet,
-    from: Option<Party<'a>>,
-    to: Party<'a>,
-    patience: Patience,
 }
 
 /// What one core of an order needs.
@@ -205,7 +182,7 @@ fn move_cores(core: &'static CoreLocal, line: &Line<'_>, order: &Move<'_>) -> Re
         named(from)?;
     }
     for id in order.cores.iter() {
-        way(id, order.from, heir).map_err(|why| (Some(id), why))?;
+        way(id, order.from, heir).map_err(|why| Refusal(Some(id), why))?;
     }
     accept(line, &order.cores);
     if !line.dry {
@@ -239,6 +216,9 @@ fn way(id: CoreId, from: Option<Party<'_>>, heir: Heir) -> Result<Way, Reason> {
         _ if !fits => Err(Reason::NotOwner),
         (CoreState::Owned(owner), _) => {
             check(&kernel().ledger, &transfer::AllQuotas, id, owner, heir)?;
+            if boot::core(id).is_some_and(|core| takeover::lodger(core).is_some()) {
+                return Err(Reason::Shared);
+            }
             receiver_runs(heir)?;
             domain::by_id(owner).map(Way::Ask).ok_or(Reason::UnknownDomain)
         }
@@ -265,41 +245,7 @@ fn receiver_runs(heir: Heir) -> Result<(), Reason> {
 fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir) {
     let mut to_wake = CoreSet::new();
     for core_id in order.cores.iter() {
-        let Some(target) = boot::core(core_id) else { continue };
-        let done = way(core_id, order.from, heir).and_then(|way| {
-            let terms = |within| Terms { order: Some(id), within_ms: within, give_up: order.patience.give_up };
-            match way {
-                Way::Ask(domain) => {
-                    let within = order.patience.within.unwrap_or(domain.spec.deadline_ms);
-                    return transfer::order(core, core_id, domain, heir, terms(within)).map(|()| false);
-                }
-                Way::Give(domain) => transfer::give(core, core_id, domain)?,
-                Way::GoOff => {
-                    if !target.errand.go_off(terms(0)) {
-                        return Err(Reason::Busy);
-                    }
-                    power::ordered_off(target);
-                    post(core, core_id, Requests::ERRAND);
-                    return Ok(false);
-                }
-                Way::Hold => {
-                    kernel().ledger.change(core_id, CoreEvent::Hold(true)).map_err(|_| Reason::Busy)?;
-                }
-                Way::Wake(domain) => {
-                    let quota = domain.map(|domain| &domain.quota);
-                    quota.map_or(Ok(()), Quota::expect_some).map_err(|_| Reason::AboveMax)?;
-                    if !target.errand.expect_report(terms(0)) {
-                        quota.inspect(|quota| quota.unexpect(true));
-                        return Err(Reason::Busy);
-                    }
-                    let _ = kernel().ledger.change(core_id, CoreEvent::Hold(false));
-                    to_wake.insert(core_id);
-                    return Ok(false);
-                }
-            };
-            Ok(true)
-        });
-        match done {
+        match begin(core, core_id, (order.from, heir), Some(id), order.patience, &mut to_wake) {
             Ok(true) => info!(target: "order", "id={id} core={core_id} done to={} folded=0", name_of(heir)),
             Ok(false) => {} // it says so itself
             Err(why) => info!(target: "order", "id={id} core={core_id} failed reason={why} ({})", why.text()),
@@ -308,11 +254,51 @@ fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir
     power::wake(core, to_wake, heir);
 }
 
+/// Makes the first step for one core, unless that is to wake it, which the caller does. Whether it was the last one.
+fn begin(
+    core: &'static CoreLocal,
+    id: CoreId,
+    (from, heir): (Option<Party<'_>>, Heir),
+    order: Option<u16>,
+    patience: Patience,
+    to_wake: &mut CoreSet,
+) -> Result<bool, Reason> {
+    let target = boot::core(id).ok_or(Reason::UnknownCore)?;
+    let terms = |within_ms| Terms { order, within_ms, give_up: patience.give_up };
+    match way(id, from, heir)? {
+        Way::Ask(domain) => {
+            let within = patience.within.unwrap_or(domain.spec.deadline_ms);
+            transfer::order(core, id, domain, heir, terms(within)).map(|()| false)
+        }
+        Way::Give(domain) => transfer::give(core, id, domain).map(|()| true),
+        Way::GoOff => {
+            if !target.errand.go_off(terms(0)) {
+                return Err(Reason::Busy);
+            }
+            power::ordered_off(target);
+            post(core, id, Requests::ERRAND);
+            Ok(false)
+        }
+        Way::Hold => kernel().ledger.change(id, CoreEvent::Hold(true)).map(|_| true).map_err(|_| Reason::Busy),
+        Way::Wake(domain) => {
+            let quota = domain.map(|domain| &domain.quota);
+            quota.map_or(Ok(()), Quota::expect_some).map_err(|_| Reason::AboveMax)?;
+            if !target.errand.expect_report(terms(0)) {
+                quota.inspect(|quota| quota.unexpect(true));
+                return Err(Reason::Busy);
+            }
+            let _ = kernel().ledger.change(id, CoreEvent::Hold(false));
+            to_wake.insert(id);
+            Ok(false)
+        }
+    }
+}
+
 fn give(core: &'static CoreLocal, line: &Line<'_>, to: &'static Domain, count: usize) -> Result<usize, Refusal> {
     let free = govern::cores_that_are(CoreState::Idle).chain(govern::cores_that_are(CoreState::Off { held: false }));
     let cores: CoreSet = free.take(count).collect();
     if cores.count() < count {
-        return Err((None, Reason::NoIdleCore));
+        return Err(Reason::NoIdleCore.into());
     }
     let to = Party::Domain(to.spec.name);
     move_cores(core, line, &Move { cores, from: Some(Party::Pool), to, patience: Patience::default() })
@@ -329,10 +315,10 @@ fn set(
     let counts = quota.counts();
     let owned = u32::from(counts.owned.saturating_sub(counts.leaving));
     if count < quota.min().max(1) {
-        return Err((None, Reason::BelowMin));
+        return Err(Reason::BelowMin.into());
     }
     if count > quota.max() {
-        return Err((None, Reason::AboveMax));
+        return Err(Reason::AboveMax.into());
     }
     if count > owned {
         return give(core, line, domain, count.saturating_sub(owned) as usize);
@@ -365,41 +351,32 @@ pub fn managed(core: &'static CoreLocal, id: u64, target: u64, deadline_ms: u64)
             Heir::Domain(heir.ok_or(PsciError::InvalidParameters)?)
         }
     };
-    let terms = Terms { order: None, within_ms: deadline_ms.min(u64::from(u32::MAX)) as u32, give_up: false };
-    move_one(core, id, heir, terms).map_err(|why| match why {
+    let within_ms = deadline_ms.min(u64::from(u32::MAX)) as u32;
+    let first_off = heir == Heir::Off && id.index() == 0;
+    let begun = match kernel().ledger.owned(id).filter(|_| !first_off).and_then(domain::by_id) {
+        // By far the most frequent case.
+        Some(domain) => receiver_runs(heir)
+            .and_then(|()| transfer::order(core, id, domain, heir, Terms { order: None, within_ms, give_up: false })),
+        None => begin_otherwise(core, id, heir, within_ms),
+    };
+    begun.map_err(|why| match why {
         Reason::UnknownCore => PsciError::InvalidParameters,
         _ => PsciError::Denied,
     })
 }
 
-/// Makes the first step for one core.
-fn move_one(core: &'static CoreLocal, id: CoreId, heir: Heir, terms: Terms) -> Result<(), Reason> {
-    let ledger = &core.kernel().ledger;
-    if heir == Heir::Off && id.index() == 0 {
-        return Err(Reason::FirstCore);
+#[inline(never)]
+fn begin_otherwise(core: &'static CoreLocal, id: CoreId, heir: Heir, within_ms: u32) -> Result<(), Reason> {
+    // A core that is off already is not the caller's to hold off.
+    let state = kernel().ledger.read(id).map(|record| record.state);
+    if heir == Heir::Off && matches!(state, Some(CoreState::Off { .. })) {
+        return Err(Reason::NotOwner);
     }
-    receiver_runs(heir)?;
-    let to = match heir {
-        Heir::Domain(to) => domain::by_id(to),
-        Heir::Pool | Heir::Off => None,
-    };
-    if let Some(owner) = ledger.owned(id) {
-        return transfer::order(core, id, domain::by_id(owner).ok_or(Reason::UnknownDomain)?, heir, terms);
+    let patience = Patience { within: Some(within_ms), give_up: false };
+    let mut to_wake = CoreSet::new();
+    begin(core, id, (None, heir), None, patience, &mut to_wake)?;
+    if !to_wake.is_empty() {
+        power::wake(core, to_wake, heir);
     }
-    let state = ledger.read(id).ok_or(Reason::UnknownCore)?.state;
-    match (state, to) {
-        (CoreState::Idle, Some(to)) => transfer::give(core, id, to),
-        (CoreState::Off { .. }, Some(to)) => {
-            to.quota.expect_some().map_err(|_| Reason::AboveMax)?;
-            let _ = ledger.change(id, CoreEvent::Hold(false));
-            power::wake(core, CoreSet::from_iter([id]), heir);
-            Ok(())
-        }
-        (CoreState::Idle, None) if heir == Heir::Off => {
-            let noted = boot::core(id).ok_or(Reason::UnknownCore)?.errand.go_off(terms);
-            post(core, id, Requests::ERRAND);
-            if noted { Ok(()) } else { Err(Reason::Busy) }
-        }
-        _ => Err(obstacle(state)),
-    }
+    Ok(())
 }

@@ -97,17 +97,22 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         let off = kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
         transfer::report_as(order, core.id, 0, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         if off.is_ok() {
+            power.pooled_since.store(0, Relaxed);
+            domain::trace_owner(core, core.id);
             ordered_off(core);
             // Also when it is wanted again by now: whoever wants it waits until it is off.
             go_off(core);
             return None;
         }
     }
-    if !core.kernel().ledger.is(core.id, CoreState::Idle) {
+    let word = core.kernel().ledger.trace(core.id);
+    if word != Some(CoreState::Idle.to_trace()) {
         power.pooled_since.store(0, Relaxed);
-        let state = kernel().ledger.read(core.id).map(|record| record.state);
+        let state = || CoreState::from_trace(word?);
         // Whoever wakes it waits until it is off.
-        if matches!(state, Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed)) {
+        if word == Some(CoreState::Off { held: true }.to_trace())
+            || matches!(state(), Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed))
+        {
             go_off(core);
         }
         return None;
@@ -117,8 +122,8 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
     if power.pooled_since.load(Relaxed) == 0 {
         power.pooled_since.store(now, Relaxed);
     }
-    // The first core takes the console's interrupts; one that woke others waits for them.
-    if core.id.index() == 0 || power.watch.load(Relaxed) != 0 {
+    // The first core takes the console's interrupts; one that woke others waits for them, and one that guards a group for who stops there.
+    if core.id.index() == 0 || power.watch.load(Relaxed) != 0 || core.guard.load(Relaxed) != 0 {
         return None;
     }
     let wait = power.policy.lock().get_or_insert_with(|| IdlePolicy::new(break_even)).wait();
@@ -127,6 +132,8 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         return Some(due);
     }
     if kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: false }).is_ok() {
+        power.pooled_since.store(0, Relaxed);
+        domain::trace_owner(core, core.id);
         ordered_off(core);
         go_off(core);
     }
@@ -157,13 +164,11 @@ pub fn leave_pool(core: &CoreLocal) {
     }
 }
 
-/// Switches this core off; its ledger word says so already. Comes back only if the firmware refuses.
+/// Switches this core off; its ledger word and the trace say so already. Comes back only if the firmware refuses.
 fn go_off(core: &'static CoreLocal) {
-    core.power.pooled_since.store(0, Relaxed);
-    domain::trace_owner(core, core.id);
     core.power.off_since.store(timer::now(), Relaxed);
     gic::stop_core(core);
-    let why = firmware::core_off(machine().conduit);
+    let why = firmware::core_off(core.kernel().machine.conduit);
     error!(target: "power", "core={} does not go off: PSCI CPU_OFF says {why:?}", core.id);
     let _ = gic::start_core(&machine().gic, core);
     let ledger = &kernel().ledger;
@@ -275,8 +280,8 @@ fn is_waking(id: CoreId) -> bool {
     kernel().ledger.read(id).is_some_and(|record| matches!(record.state, CoreState::Waking(_)))
 }
 
-/// How long a core may take to wake: a second, and more on machines that emulate many on few.
-fn patience() -> u64 {
+/// How long cores may take to wake: a second, and more on machines that emulate many on few.
+pub fn patience() -> u64 {
     const PER_CORE: u64 = 50; // parts of a second
     let share = timer::frequency() / PER_CORE;
     timer::frequency().wrapping_add(share.wrapping_mul(kernel().machine.cores.len() as u64))

@@ -11,7 +11,7 @@ use crate::arch::exception::{self, WaitTrap};
 use crate::arch::sysreg::wait_for_interrupt;
 use crate::arch::timer;
 use crate::trace::{self, About};
-use crate::{domain, exits, govern, loader, power, transfer};
+use crate::{checkpoint, domain, exits, govern, loader, power, takeover, transfer};
 use core::sync::atomic::Ordering::Relaxed;
 use domains::life::Phase;
 use domains::protocol::EndKind;
@@ -31,15 +31,19 @@ pub extern "C" fn run(core: &'static CoreLocal) -> ! {
 
 /// Looks into the mailbox, finds the context to run, waiting for one if need be, and loads it.
 pub fn resume(core: &'static CoreLocal) -> *const Registers {
+    let mut after = Slot::FIRST;
     loop {
         attend(core);
         let current = core.current();
         let turn_over = core.turn_over.load(Relaxed);
         core.turn_over.store(false, Relaxed);
-        let first = current.map_or(Slot::FIRST, |(slot, _)| if turn_over { slot.after() } else { slot });
+        let first = current.map_or(after, |(slot, _)| if turn_over { slot.after() } else { slot });
         match core.queue.pick(first) {
             Some((slot, id)) => {
                 if let Some((_, loaded)) = current.filter(|(at, _)| *at == slot) {
+                    if loaded.fault.load(Relaxed) != 0 && !takeover::strike(core, slot, loaded) {
+                        continue;
+                    }
                     update_timer(core, slot);
                     return loaded.registers();
                 }
@@ -48,9 +52,13 @@ pub fn resume(core: &'static CoreLocal) -> *const Registers {
                     continue;
                 };
                 if switch(core, slot, context) {
+                    if context.fault.load(Relaxed) != 0 {
+                        continue; // it is found there the next time
+                    }
                     update_timer(core, slot);
                     return context.registers();
                 }
+                after = slot.after();
             }
             None => idle(core),
         }
@@ -98,6 +106,9 @@ fn attend_to(core: &'static CoreLocal, requests: Requests) {
             wake_if_pending(core, slot, context);
         }
     }
+    if requests.contains(Requests::PAUSE) {
+        checkpoint::attend(core);
+    }
     if requests.contains(Requests::MIGRATE) {
         transfer::send_away(core);
     }
@@ -108,7 +119,7 @@ fn attend_to(core: &'static CoreLocal, requests: Requests) {
 
 /// A context that waits goes on when it has an interrupt to take.
 fn wake_if_pending(core: &CoreLocal, slot: Slot, context: &Context) {
-    if context.has_interrupt(core) {
+    if context.has_interrupt(core) || context.fault.load(Relaxed) != 0 {
         wake(core, slot, context);
     }
 }
@@ -152,6 +163,7 @@ fn switch(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> bo
     }
     context.load(core);
     core.set_current(Some((slot, context)));
+    takeover::guard(core, context);
     true
 }
 
@@ -160,7 +172,15 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
     let domain = context.domain;
     match domain.life.enter() {
         Phase::Loading => {
-            let start = match loader::load(core, domain) {
+            let loaded = loader::step(core, domain);
+            if matches!(loaded, Ok(false)) {
+                // Whoever shares the core goes on meanwhile.
+                arm_for_sleepers(core, None);
+                exits::take_interrupts(core);
+                return false;
+            }
+            takeover::begin(core, domain);
+            let start = match loaded.and_then(|_| loader::load(core, domain)) {
                 Ok(start) => start,
                 Err(why) => {
                     error!(target: "domain", "name={} cannot be loaded: {why}", domain.spec.name);
@@ -248,8 +268,9 @@ fn first_deadline(core: &CoreLocal) -> Option<u64> {
 }
 
 /// Finds out when EL2's timer is due next for something other than contexts.
+#[inline]
 pub fn update_alarm(core: &CoreLocal) {
-    let alarms = [core.errand.alarm(), core.power.watch.load(Relaxed), govern::alarm(core)];
+    let alarms = [core.errand.alarm(), core.power.watch.load(Relaxed), govern::alarm(core), takeover::alarm(core)];
     core.alarm.store(alarms.into_iter().filter(|at| *at != 0).min().unwrap_or(0), Relaxed);
 }
 
@@ -273,9 +294,10 @@ pub fn timer_fired(core: &'static CoreLocal) {
     }
     let alarm = core.alarm.load(Relaxed);
     if alarm != 0 && now >= alarm {
-        transfer::attend(core);
+        transfer::look(core);
         power::watch(core, now);
         govern::tick(core, now);
+        takeover::watch(core, now);
         update_alarm(core);
     }
 }

@@ -8,12 +8,12 @@ use crate::arch::core_local::CoreLocal;
 use crate::arch::timer;
 use crate::boot;
 use crate::domain::{self, Domain, post, post_to};
-use crate::schedule;
 use crate::trace::{self, About};
+use crate::{schedule, takeover};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::control::{Answer, Request, Said, Wish};
-use domains::ledger::{CoreState, Heir, Quota};
+use domains::ledger::{CoreEvent, CoreState, Heir, Quota};
 use domains::{DomainId, psci::AffinityState};
 use hotplug::placement::refuge;
 use hotplug::transfer::{self, Leaving, Quotas, Reason};
@@ -115,10 +115,10 @@ impl Errand {
 
     /// Notes an order for a core that a domain owns; answers the one before, if that was to go off and is too late.
     fn begin(&self, terms: Terms) -> u32 {
-        let ticks = u64::from(terms.within_ms).wrapping_mul(timer::frequency() / 1000);
+        let ticks = || u64::from(terms.within_ms).wrapping_mul(timer::frequency() / 1000);
         let before = self.order.swap(terms.order(), AcqRel);
         self.give_up.store(terms.give_up, Relaxed);
-        self.deadline.store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks) }, Relaxed);
+        self.deadline.store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks()) }, Relaxed);
         self.retry.store(0, Relaxed);
         self.set_stage(Stage::Ordered);
         before
@@ -152,6 +152,15 @@ impl Errand {
 
 /// All domains' quotas.
 pub struct AllQuotas;
+
+/// The same, with one of them in hand.
+struct QuotaOf<'a>(&'a Domain);
+
+impl Quotas for QuotaOf<'_> {
+    fn quota(&self, domain: DomainId) -> Option<&Quota> {
+        if domain == self.0.id { Some(&self.0.quota) } else { AllQuotas.quota(domain) }
+    }
+}
 
 impl Quotas for AllQuotas {
     fn quota(&self, domain: DomainId) -> Option<&Quota> {
@@ -207,7 +216,10 @@ pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, 
     let target = core.kernel().core(id).ok_or(Reason::UnknownCore)?;
     {
         let _placement = domain.placement.lock();
-        transfer::ask(&core.kernel().ledger, &AllQuotas, id, domain.id, heir)?;
+        if target.lodger.load(Relaxed) != 0 {
+            return Err(Reason::Shared);
+        }
+        transfer::ask(&core.kernel().ledger, &QuotaOf(domain), id, domain.id, heir)?;
         let before = target.errand.begin(terms);
         report_as(before, id, 0, Err(Reason::Busy));
     }
@@ -255,14 +267,24 @@ fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
     domain.update_control_line(core, &control);
 }
 
-/// This core was posted an errand, or it is time to look at it.
+/// This core was posted an errand.
 pub fn attend(core: &'static CoreLocal) {
-    if !core.errand.stage_is(Stage::None)
-        && let Some(domain) = core.kernel().ledger.asked(core.id).and_then(domain::by_id)
-    {
-        progress(core, domain);
+    // A core that was taken, and guards no group, has nothing to look at again; `hand_over` saw to the rest.
+    if !look(core) || !core.errand.stage_is(Stage::None) || core.guard.load(Relaxed) != 0 {
+        schedule::update_alarm(core);
     }
-    schedule::update_alarm(core);
+}
+
+/// Looks at its errand; whether there was one.
+pub fn look(core: &'static CoreLocal) -> bool {
+    let asked = || core.kernel().ledger.asked(core.id).and_then(domain::by_id);
+    match if core.errand.stage_is(Stage::None) { None } else { asked() } {
+        Some(domain) => {
+            progress(core, domain);
+            true
+        }
+        None => false,
+    }
 }
 
 fn progress(core: &'static CoreLocal, domain: &'static Domain) {
@@ -344,6 +366,9 @@ pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
             }
             let spare = domain.placement.lock().spare.count();
             domain.control.lock().forget_offers();
+            if let Some(member) = domain.member() {
+                takeover::announce(core, domain, member);
+            }
             for _ in 0..spare {
                 offer(core, domain);
             }
@@ -393,9 +418,6 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
     if core.errand.deadline.load(Relaxed) != 0 {
         withdraw(core, domain, core);
     }
-    if core.queue.attached() == 0 {
-        domain.control.lock().forget_offers(); // one of them is for this core
-    }
     let mut folded = 0usize;
     for (slot, id) in core.queue.entries() {
         let Some(context) = domain::context(id) else { continue };
@@ -407,6 +429,9 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
             return keep(core, leaving, folded);
         }
         folded = folded.wrapping_add(1);
+    }
+    if folded == 0 {
+        domain.control.lock().forget_offers(); // one of them is for this core
     }
     context::clean(core);
     hand_over(core, core.id, leaving, folded);
@@ -433,12 +458,13 @@ fn find_refuge(core: &CoreLocal, domain: &Domain, context: &Context, spare: bool
             return Some(id);
         }
     }
-    let seat = |index: usize| domain.contexts().get(index)?.seat.now();
+    let contexts = domain.contexts();
+    let seat = |index: usize| contexts.get(index)?.seat.now();
     let crowd = |id: CoreId| {
         let usable = id != core.id && core.kernel().ledger.is(id, CoreState::Owned(domain.id));
         usable.then_some(core.kernel().core(id)?.queue.attached())
     };
-    refuge(usize::from(context.index), domain.contexts().len(), seat, crowd)
+    refuge(usize::from(context.index), contexts.len(), seat, crowd)
 }
 
 /// Whether a context may join others on a core.
@@ -460,8 +486,8 @@ fn migrate(core: &'static CoreLocal, slot: Slot, context: &'static Context, to: 
     let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(domain.id));
     let (taken, better) = {
         let mut placement = domain.placement.lock();
-        let others = target.queue.attached();
-        let suits = crowd == Crowd::Any || (others == 0 && core.queue.attached() > 1);
+        let others = target.residents();
+        let suits = crowd == Crowd::Any || (others == 0 && core.residents() > 1);
         if !suits || !owned(&to) {
             return false;
         }
@@ -472,10 +498,11 @@ fn migrate(core: &'static CoreLocal, slot: Slot, context: &'static Context, to: 
             return false;
         };
         core.queue.detach(slot);
-        placement.left(core.queue.attached());
+        placement.left(core.residents());
         placement.seated(to, others);
         // One that came to the domain meanwhile.
-        (taken, if others > 0 { placement.spare.iter().find(owned) } else { None })
+        let look = others > 0 && !placement.spare.is_empty();
+        (taken, if look { placement.spare.iter().find(owned) } else { None })
     };
     target.queue.wake(taken);
     let a = u64::from(context.index) | (core.id.index() as u64) << 16;
@@ -541,13 +568,35 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
     }
     report_as(order, id, folded, end);
     if id != core.id {
-        post(core, id, Requests::ERRAND);
+        // What a domain has now sleeps on until something comes to it.
+        if held.is_none() {
+            post(core, id, Requests::ERRAND);
+        }
     } else if core.alarm.load(Relaxed) != 0 {
         schedule::update_alarm(core);
     }
     if leaving.heir == Heir::Pool || !inherits {
         domain::start_waiting(core);
     }
+}
+
+/// A core of a domain that runs nowhere becomes that of the standby that lodges there. False: it does not any more.
+pub fn inherit(core: &CoreLocal, id: CoreId, domain: &Domain, lodger: &Domain) -> bool {
+    let Some(target) = core.kernel().core(id) else { return false };
+    let ledger = &core.kernel().ledger;
+    let heir = Heir::Domain(lodger.id);
+    // Whoever leaves the core under this lock finds it either another's or its own.
+    let mut placement = lodger.placement.lock();
+    let stays = takeover::lodger(target).is_some_and(|now| now.id == lodger.id);
+    if !stays || ledger.change(id, CoreEvent::Bequeath(domain.id, heir)).is_err() {
+        return false;
+    }
+    target.lodger.store(0, Relaxed);
+    placement.seated(id, 0);
+    transfer::finish(ledger, &AllQuotas, id, Leaving { domain: domain.id, heir, asked: false }, true);
+    domain::trace_owner(core, id);
+    step(core, id, Step::Given);
+    true
 }
 
 /// The core `id` is the domain's now, and has no context: one that is folded goes there, or the guest is asked to use it.
@@ -557,14 +606,14 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
     let folded = {
         let mut placement = domain.placement.lock();
         let owned = core.kernel().ledger.is(id, CoreState::Owned(domain.id));
-        if target.queue.attached() > 0 || !(owned || core.kernel().ledger.asked(id) == Some(domain.id)) {
+        if target.residents() > 0 || !(owned || core.kernel().ledger.asked(id) == Some(domain.id)) {
             return;
         }
         placement.spare.insert(id);
         owned && placement.folded > 0
     };
     let crowded = |context: &&Context| {
-        let crowd = context.seat.now().and_then(boot::core).map_or(0, |core| core.queue.attached());
+        let crowd = context.seat.now().and_then(boot::core).map_or(0, CoreLocal::residents);
         crowd > 1 && context.want(id)
     };
     match domain.contexts().iter().filter(|_| folded).find(crowded) {

@@ -24,7 +24,7 @@ unsafe impl Send for Machine {}
 impl Machine {
     fn start(cores: usize) -> Arc<Self> {
         let machine = Self {
-            words: (0..cores).map(|_| LedgerWord::new()).collect(),
+            words: (0..cores).map(|_| LedgerWord::default()).collect(),
             used: (0..cores).map(|_| UnsafeCell::new(0)).collect(),
         };
         for core in (0..cores).map(core) {

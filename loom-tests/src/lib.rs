@@ -7,6 +7,8 @@
 #![cfg(loom)]
 
 #[cfg(test)]
+mod checkpoint;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod ledger;
@@ -28,6 +30,8 @@ mod run_queue;
 mod start;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod takeover;
 #[cfg(test)]
 mod trace;
 #[cfg(test)]

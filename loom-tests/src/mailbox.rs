@@ -27,7 +27,7 @@ unsafe impl Sync for Machine {}
 
 impl Machine {
     fn start() -> Arc<Self> {
-        Arc::new(Self { mailbox: Mailbox::new(), doorbell: Notify::new(), messages: [0, 0].map(UnsafeCell::new) })
+        Arc::new(Self { mailbox: Mailbox::default(), doorbell: Notify::new(), messages: [0, 0].map(UnsafeCell::new) })
     }
 
     fn post(&self, poster: usize) {

@@ -25,9 +25,9 @@ unsafe impl Send for Context {}
 impl Context {
     fn off() -> Arc<Self> {
         Arc::new(Self {
-            power: CpuPower::new(),
+            power: CpuPower::default(),
             stack: UnsafeCell::new(0),
-            mailbox: Mailbox::new(),
+            mailbox: Mailbox::default(),
             doorbell: Notify::new(),
         })
     }
@@ -197,7 +197,7 @@ fn rounds_of_off_and_on_lose_nothing() {
 #[test]
 fn cpu_ons_of_two_targets_keep_the_quota() {
     explore("psci-quota", Depth::Exhaustive, 5, || {
-        let domain = Arc::new((Quota::new(0, 1, 1), [CpuPower::new(), CpuPower::new()]));
+        let domain = Arc::new((Quota::new(0, 1, 1), [CpuPower::default(), CpuPower::default()]));
         let cpu_on = |target: usize| {
             let domain = Arc::clone(&domain);
             move || {

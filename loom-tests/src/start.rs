@@ -50,7 +50,7 @@ fn an_early_interrupt_neither_starts_a_context_nor_loses_its_start() {
     explore("start-early-interrupt", Depth::Preemptions(3), 250, || {
         let core = Arc::new(Core {
             queue: RunQueue::new(),
-            power: CpuPower::new(),
+            power: CpuPower::default(),
             doorbell: Notify::new(),
             crossing: Crossing::default(),
         });

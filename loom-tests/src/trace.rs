@@ -1,7 +1,8 @@
-//! Models of `smp::trace`: one writer, one reader that it overtakes.
+//! Models of `smp::trace` and its reader: one writer, one reader that it overtakes.
 
 use loom::{sync::Arc, thread};
-use smp::trace::{Progress, Record, Ring};
+use smp::trace::{Record, Ring};
+use trace_reader::Progress;
 
 use crate::harness::{Crossing, Depth, explore};
 
@@ -15,7 +16,7 @@ fn record(number: u64) -> Record {
 
 /// A ring with that many records, and a thread that writes that many more.
 fn writing(before: u64, more: u64) -> (Arc<SmallRing>, Arc<Crossing>) {
-    let ring = Arc::new(SmallRing::new());
+    let ring = Arc::<SmallRing>::new(trace_reader::empty());
     (0..before).for_each(|number| ring.push(record(number)));
     let crossing = Arc::new(Crossing::default());
     let writer = (Arc::clone(&ring), Arc::clone(&crossing));
@@ -31,7 +32,7 @@ fn read((ring, crossing): &(Arc<SmallRing>, Arc<Crossing>), from: u64) -> Progre
     crossing.pass();
     let mut seen = 0;
     let mut last = None;
-    let progress = ring.read(from, |got| {
+    let progress = trace_reader::read(ring, from, |got| {
         assert_eq!(got, record(got.time - 1), "torn");
         assert!(got.time > from && last.is_none_or(|last| got.time > last));
         last = Some(got.time);

@@ -13,6 +13,9 @@ use crate::setup::Toolchain;
 use crate::ui::{Ui, Work};
 use crate::workspace::Workspace;
 
+/// Packages that are programs for Linux, built for the same target: they need no library.
+const LINUX_PROGRAMS: [&str; 1] = ["linux-counter"];
+
 /// The executables by the folder of their package.
 #[derive(Clone, Debug, Default)]
 pub struct Built {
@@ -56,6 +59,11 @@ pub fn guests(
     }
     let programs = build(workspace, toolchain, names, ui, verbosity)?;
     Ok(Built { programs, guests: workspace.root().join("guests") })
+}
+
+/// Builds the programs for Linux guests.
+pub fn linux_programs(workspace: &Workspace, toolchain: &Toolchain, ui: Ui) -> Result<Vec<PathBuf>, Failure> {
+    Ok(build(workspace, toolchain, &LINUX_PROGRAMS, ui, Verbosity::Progress)?.into_values().collect())
 }
 
 /// Builds the kernel; answers its ELF.

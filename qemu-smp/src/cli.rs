@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ctl::order::Order;
+use crate::failover::FailoverArgs;
 use crate::power::PowerArgs;
 use crate::stress::StressArgs;
 use crate::units::{Bytes, Time};
@@ -69,6 +70,9 @@ Examples:
   cargo corral ctl --dry-run off 4,6             would it be accepted?
   cargo corral ctl set linux 2                   linux is left with 2 cores
   cargo corral ctl governor off
+  cargo corral ctl groups                        who is whose standby
+  cargo corral ctl fail linux hang               break a domain, to see what follows
+  cargo corral ctl failover counter              replace a primary in good health
   cargo corral ctl --run demo-3 --json cores     if several machines run
 
 Exit codes:
@@ -119,6 +123,24 @@ Joules are a model, not a measurement: the cost times a published range of idle 
     Power(PowerArgs),
     /// Random operations against a small specification
     Stress(StressArgs),
+    /// Break the primary of a redundant service again and again, and judge from outside what its users see
+    #[command(after_help = "\
+Examples:
+  cargo corral failover                              20 machines, each with another fault
+  cargo corral failover --runs 500 --seed 7 --json results.json --picture results.svg
+  cargo corral failover --kind hang silent --runs 10
+  cargo corral failover --seed 7 --only 31           one of those runs again
+  cargo corral failover --linux --runs 4             two Debian Linux domains
+
+Each run boots the machine of scenarios/failover.toml (with --linux failover-linux.toml): a group whose primary commits
+and acknowledges one record after the other, and a domain beside it that must not notice anything. Then the fault that
+was drawn is put into it. An observer reads what the service prints, in the order of the machine's one serial line:
+records that were acknowledged and lost, or acknowledged twice, two primaries at once, and silence are found by that
+alone, without believing the kernel.
+
+Exit codes:
+  0 the service survived each time   1 not each time   2 wrong usage   3 set-up missing   130 interrupted")]
+    Failover(FailoverArgs),
     /// Measure: instructions are counted, times are compared within one run
     #[command(
         disable_help_flag = true,

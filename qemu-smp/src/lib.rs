@@ -11,6 +11,7 @@ mod check;
 pub mod cli;
 mod console;
 mod ctl;
+mod failover;
 pub mod failure;
 mod image;
 pub mod interrupt;
@@ -70,6 +71,7 @@ fn execute(command: &Command) -> Result<Option<Code>, Failure> {
         Command::Test(args) => test::command(&workspace, args),
         Command::Power(args) => power::command(args).map(|()| None),
         Command::Stress(args) => stress::command(&workspace, args),
+        Command::Failover(args) => failover::command(&workspace, args),
         Command::Bench(args) => bench::command(&workspace, args),
     }
 }

@@ -6,7 +6,7 @@ use vm_fdt::{Error, FdtWriter};
 
 use crate::bundle::{Bundle, DomainFiles};
 use crate::failure::{Code, Failure};
-use crate::scenario::{Domain, Load, Scenario, Source, Step};
+use crate::scenario::{Domain, Group, Load, Scenario, Source, Step};
 use crate::units::Time;
 
 /// Memory that the kernel keeps for itself, as the host estimates it before the kernel knows: its
@@ -70,6 +70,11 @@ fn write<'a>(scenario: &'a Scenario, bundle: &Bundle) -> Result<Vec<u8>, Unwrita
         write_domain(&mut tree, domain, files)?;
     }
     tree.end_node(all)?;
+    if !scenario.groups.is_empty() {
+        let all = tree.begin_node("groups")?;
+        scenario.groups.iter().try_for_each(|group| write_group(&mut tree, group))?;
+        tree.end_node(all)?;
+    }
     if let Some(governor) = &scenario.governor {
         let node = tree.begin_node("governor")?;
         let numbers = [
@@ -148,6 +153,43 @@ fn write_domain<'a>(tree: &mut FdtWriter, domain: &'a Domain, files: &DomainFile
     Ok(tree.end_node(node)?)
 }
 
+fn write_group<'a>(tree: &mut FdtWriter, group: &'a Group) -> Result<(), Unwritable<'a>> {
+    let node = match tree.begin_node(&group.name) {
+        Ok(node) if !group.name.is_empty() => node,
+        _ => {
+            return Err(Unwritable::Manifest(ManifestError {
+                place: Place::Group(&group.name),
+                reason: Reason::BadName,
+            }));
+        }
+    };
+    let rows = group.on.rows().into_iter().filter_map(|(key, actions)| Some((key, &actions?.0)));
+    for (key, words) in std::iter::once(("members", &group.members)).chain(rows) {
+        tree.property_string_list(key, words.clone()).map_err(|error| match error {
+            Error::InvalidString => Unwritable::Manifest(ManifestError {
+                place: Place::GroupProperty(&group.name, key, Value::Unknown),
+                reason: Reason::NotText,
+            }),
+            other => Unwritable::Tree(other),
+        })?;
+    }
+    let restarts = group.restarts;
+    let numbers = [
+        ("heartbeat-ms", group.heartbeat.map(milliseconds)),
+        ("start-ms", group.start.map(milliseconds)),
+        ("progress-ms", group.progress.map(milliseconds)),
+        ("standby-cores", group.standby_cores),
+        ("checkpoint-ms", group.checkpoint.map(milliseconds)),
+        ("restarts-max", restarts.and_then(|restarts| restarts.max)),
+        ("restarts-within-ms", restarts.and_then(|restarts| restarts.within).map(milliseconds)),
+    ];
+    write_numbers(tree, &numbers)?;
+    if let Some(region) = group.region {
+        tree.property_u64("region-size", region.0)?;
+    }
+    Ok(tree.end_node(node)?)
+}
+
 /// Those that are there.
 fn write_numbers(tree: &mut FdtWriter, numbers: &[(&str, Option<u32>)]) -> Result<(), Error> {
     let given = numbers.iter().filter_map(|(key, number)| Some((key, (*number)?)));
@@ -167,6 +209,10 @@ fn located(source: &Source, scenario: &Scenario, error: &ManifestError<'_>) -> F
         let found = scenario.domains.iter().rposition(|domain| domain.name == name);
         Index(found.unwrap_or_default())
     };
+    let group_index = |name: &str| {
+        let found = scenario.groups.iter().rposition(|group| group.name == name);
+        Index(found.unwrap_or_default())
+    };
     let path = match (&error.place, &error.reason) {
         (Place::Property(domain, key, _), _) => {
             let mut path = vec![Key("domain"), index(domain)];
@@ -177,6 +223,16 @@ fn located(source: &Source, scenario: &Scenario, error: &ManifestError<'_>) -> F
             vec![Key("domain"), index(name), Key("name")]
         }
         (Place::Domain(name), _) => vec![Key("domain"), index(name)],
+        (Place::GroupProperty(group, key, _), _) => {
+            let mut path = vec![Key("group"), group_index(group)];
+            path.extend(group_keys(key));
+            path
+        }
+        (Place::Group(name), Reason::BadName | Reason::SameGroup) => vec![Key("group"), group_index(name), Key("name")],
+        (Place::Group(name), Reason::NoSuchDomain(_) | Reason::MemberOfTwo(_) | Reason::MemberCount(_)) => {
+            vec![Key("group"), group_index(name), Key("members")]
+        }
+        (Place::Group(name), _) => vec![Key("group"), group_index(name)],
         (Place::Node(name), _) => vec![Key(name)],
         (Place::Setting(node, key, _), _) => {
             let mut path = vec![Key(node)];
@@ -185,6 +241,7 @@ fn located(source: &Source, scenario: &Scenario, error: &ManifestError<'_>) -> F
         }
         (Place::Manifest, Reason::TooManyCores { .. }) => vec![Key("machine"), Key("cores")],
         (Place::Manifest, Reason::TooMuchMemory { .. }) => vec![Key("machine"), Key("memory")],
+        (Place::Manifest, Reason::TooManyGroups) => vec![Key("group"), Index(domains::manifest::MAX_GROUPS)],
         (Place::Manifest, Reason::TooManyDomains) => {
             vec![Key("domain"), Index(domains::protocol::MAX_DOMAINS)]
         }
@@ -208,6 +265,21 @@ fn keys<'a>(property: &'a str) -> Vec<Step<'a>> {
         // The file decides the format.
         "format" => vec![Step::Key("image")],
         other => vec![Step::Key(other)],
+    }
+}
+
+/// The same for a group.
+fn group_keys(property: &str) -> Vec<Step<'_>> {
+    use Step::Key;
+    match property {
+        "region-size" => vec![Key("region")],
+        "standby-cores" => vec![Key("standby-cores")],
+        "restarts-max" => vec![Key("restarts"), Key("max")],
+        "restarts-within-ms" => vec![Key("restarts"), Key("within")],
+        other => match other.strip_prefix("on-") {
+            Some(error) => vec![Key("on"), Key(error)],
+            None => vec![Key(other.strip_suffix("-ms").unwrap_or(other))],
+        },
     }
 }
 

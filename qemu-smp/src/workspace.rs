@@ -56,9 +56,19 @@ impl Workspace {
         self.root.join("target/run")
     }
 
+    /// One folder for each run of a campaign; they are many, and must not push out the others.
+    pub fn campaign(&self) -> PathBuf {
+        self.root.join("target/failover")
+    }
+
     /// The loom models' own target folder: another `--cfg` would rebuild everything else.
     pub fn loom_target(&self) -> PathBuf {
         self.root.join("target/loom")
+    }
+
+    /// The same for shuttle's.
+    pub fn shuttle_target(&self) -> PathBuf {
+        self.root.join("target/shuttle")
     }
 }
 

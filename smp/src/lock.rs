@@ -13,7 +13,6 @@ use crate::sync::cell::UnsafeCell;
 use crate::sync::{notify, relax};
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// A value that one core at a time may use. Taking it twice on one core waits for ever.

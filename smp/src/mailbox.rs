@@ -7,11 +7,9 @@
 use bitflags::bitflags;
 use crossbeam_utils::CachePadded;
 
-use crate::const_unless_loom;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 bitflags! {
@@ -28,6 +26,8 @@ bitflags! {
         const MIGRATE = 1 << 3;
         /// A context came that is ready: share.
         const ARRIVAL = 1 << 4;
+        /// A domain's checkpoint is due, or stands still for one.
+        const PAUSE = 1 << 5;
     }
 }
 
@@ -45,21 +45,13 @@ pub enum Doorbell {
 ///
 /// A receiver's idle loop is *take, work, wait for interrupt*. No wake-up is lost in it: a post that the take did not
 /// see found the box empty, so its poster rings, and an interrupt stays pending until it is acknowledged.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mailbox {
     /// Written by any core, so it shares its line with nothing.
     bits: CachePadded<AtomicU32>,
 }
 
 impl Mailbox {
-    const_unless_loom! {
-        /// An empty box.
-        #[allow(clippy::new_without_default)]
-        pub fn new() -> Self {
-            Self { bits: CachePadded::new(AtomicU32::new(0)) }
-        }
-    }
-
     /// Adds requests; any core. Posting nothing changes nothing.
     pub fn post(&self, requests: Requests) -> Doorbell {
         // Release: the taker sees what the poster did before. Posts read-modify-write, so a later one keeps the release

@@ -16,7 +16,6 @@ use crossbeam_utils::CachePadded;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// The most contexts that one core can hold; fewer in the models, which pay for each.
@@ -153,7 +152,6 @@ impl Entry {
 
 impl RunQueue {
     /// A queue without contexts.
-    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Self {
             ready: Bits::new(),

@@ -1,13 +1,15 @@
-//! The one place that atomics, fences and shared cells come from: `core`'s in the kernel and on the host, loom's in
-//! the models.
+//! The one place that atomics, fences and shared cells come from: `core`'s in the kernel and on the host, loom's or
+//! shuttle's in the models.
 //!
 //! loom's constructors are not `const`; one written inside [`const_unless_loom!`](crate::const_unless_loom) is, wherever
 //! `core`'s are.
 
-#[cfg(not(all(loom, not(target_os = "none"))))]
+#[cfg(not(all(any(loom, shuttle), not(target_os = "none"))))]
 pub use core::sync::atomic;
 #[cfg(all(loom, not(target_os = "none")))]
 pub use loom::{cell, sync::atomic};
+#[cfg(all(shuttle, not(target_os = "none")))]
+pub use shuttle::sync::atomic;
 
 /// Interior mutability with the closure interface that loom can watch.
 #[cfg(not(all(loom, not(target_os = "none"))))]
@@ -46,7 +48,9 @@ pub fn relax() {
     aarch64_cpu::asm::wfe();
     #[cfg(all(loom, not(target_os = "none")))]
     loom::thread::yield_now();
-    #[cfg(not(any(loom, target_os = "none")))]
+    #[cfg(all(shuttle, not(target_os = "none")))]
+    shuttle::thread::yield_now();
+    #[cfg(not(any(loom, shuttle, target_os = "none")))]
     core::hint::spin_loop();
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mmio::AccessSize;
+use crate::mmio::{AccessKind, AccessSize};
 
 const DATA: u64 = 0x0;
 const FLAGS: u64 = 0x18;
@@ -11,7 +11,7 @@ fn read(console: &mut Console, offset: u64) -> u32 {
 }
 
 fn started() -> Console {
-    let mut console = Console::new();
+    let mut console = Console::default();
     // UARTEN, TXE, RXE.
     let start = Access { offset: CONTROL, size: AccessSize::Word, kind: AccessKind::Write(0x301) };
     assert_eq!(console.access(&start), (None, None));

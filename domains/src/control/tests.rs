@@ -1,5 +1,5 @@
 use super::*;
-use crate::mmio::AccessSize;
+use crate::mmio::{AccessKind, AccessSize};
 
 const DATA: u64 = 0;
 const FLAGS: u64 = 0x18;
@@ -16,7 +16,7 @@ fn read(port: &mut Control, offset: u64) -> u32 {
 
 /// A port whose guest has switched the UART on.
 fn port() -> Control {
-    let mut port = Control::new();
+    let mut port = Control::default();
     write(&mut port, LINE_CONTROL, 0x70);
     write(&mut port, CONTROL, 0x301);
     port
@@ -122,4 +122,15 @@ fn a_core_is_offered_to_each_context_once() {
     port.forget_offers();
     port.offer(4, off);
     assert_eq!(port.take(), Some(online(0)));
+}
+
+#[test]
+fn it_is_told_what_it_is_in_its_group() {
+    let mut port = port();
+    port.announce(Role::Standby, 1);
+    say(&mut port, "ready\n");
+    assert_eq!(hear(&mut port), "standby 1\n");
+    port.ask(offline(3));
+    port.announce(Role::Promoted, u32::MAX);
+    assert_eq!(hear(&mut port), "offline 3\nprimary 4294967295\n");
 }

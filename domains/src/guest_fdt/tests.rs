@@ -10,6 +10,7 @@ const LINUX: DomainView<'_> = DomainView {
     memory: Memory { base: 0x4000_0000, size: 0x1_1000_0000 },
     cmdline: "console=ttyAMA0 quiet",
     initramfs: Some(0x4800_0000..0x4812_3456),
+    region: None,
 };
 
 fn blob(domain: &DomainView<'_>) -> Vec<u8> {
@@ -138,7 +139,7 @@ fn devices_are_the_board_s() {
 #[test]
 fn without_a_board_there_are_no_devices() {
     let memory = Memory { base: 0x4000_0000, size: 0x20_0000 };
-    let component = DomainView { board: Board::None, contexts: 1, memory, cmdline: "", initramfs: None };
+    let component = DomainView { board: Board::None, contexts: 1, memory, cmdline: "", initramfs: None, region: None };
     with_tree(&component, |tree| {
         let names: Vec<_> = tree.find_node("/").unwrap().children().map(|node| node.name).collect();
         assert_eq!(names, ["chosen", "memory@40000000", "cpus", "psci"]);
@@ -156,4 +157,19 @@ fn the_largest_tree_fits_where_it_is_said_to_fit() {
     let length = blob(&largest).len();
     assert!(length > MAX_BYTES * 3 / 4, "{length}");
     assert_eq!(build(&largest, &mut vec![0; length - 1]), Err(TooSmall));
+}
+
+#[test]
+fn members_of_a_group_have_a_watchdog_and_the_region() {
+    with_tree(&DomainView { region: Some(0x20_0000), ..LINUX }, |tree| {
+        let pmem = tree.find_compatible(&["pmem-region"]).unwrap();
+        let region = pmem.reg().unwrap().next().unwrap();
+        assert_eq!((region.starting_address as u64, region.size), (REGION_BASE, Some(0x20_0000)));
+        let watchdog = tree.find_compatible(&["arm,sbsa-gwdt"]).unwrap();
+        let frames: Vec<_> = watchdog.reg().unwrap().map(|frame| frame.starting_address as u64).collect();
+        assert_eq!(frames, [0x090c_0000, 0x090b_0000]);
+    });
+    with_tree(&DomainView { region: Some(0), board: Board::None, ..LINUX }, |tree| {
+        assert!(tree.find_compatible(&["pmem-region", "arm,sbsa-gwdt"]).is_none());
+    });
 }

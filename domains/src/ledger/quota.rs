@@ -13,7 +13,6 @@ pub struct Quota {
     counts: AtomicU64,
     min: u32,
     max: u32,
-    start: u32,
 }
 
 /// What a [`Quota`] counts.
@@ -54,7 +53,7 @@ impl Quota {
         /// A quota of which nothing is taken, with `start` cores granted.
         pub fn new(min: u32, start: u32, max: u32) -> Self {
             let counts = QuotaCounts { owned: 0, coming: 0, granted: start as u16, leaving: 0 };
-            Self { counts: AtomicU64::new(counts.to_word()), min, max, start }
+            Self { counts: AtomicU64::new(counts.to_word()), min, max }
         }
     }
 
@@ -173,9 +172,9 @@ impl Quota {
         });
     }
 
-    /// The domain begins anew: what it starts with is granted to it.
-    pub fn restart(&self) {
-        let _ = self.change(|now| Some(QuotaCounts { granted: self.start as u16, ..now }));
+    /// The domain begins anew, with so many cores granted to it.
+    pub fn restart(&self, granted: u32) {
+        let _ = self.change(|now| Some(QuotaCounts { granted: granted as u16, ..now }));
     }
 
     /// The fewest cores that orders leave to it.

@@ -57,6 +57,8 @@ pub enum CoreEvent {
     Cancel,
     /// This domain gives it up.
     BeginRelease(DomainId),
+    /// This domain, which nobody asked for it, gives it up to an heir of its own choice.
+    Bequeath(DomainId, Heir),
     /// It is clean of this domain, and the heir's.
     FinishRelease(DomainId),
     /// It is clean of this domain, whose heir cannot take it: the pool's.
@@ -126,6 +128,9 @@ pub(super) fn after(bits: u64, event: CoreEvent) -> Option<u64> {
         Event::BeginRelease(domain) => {
             let owned = matches!(code, code::OWNED | code::ASKED) && owner == number(domain);
             (owned, word(code::RELEASING, owner, heir))
+        }
+        Event::Bequeath(domain, to) => {
+            (code == code::OWNED && owner == number(domain), word(code::RELEASING, owner, to.to_bits()))
         }
         Event::FinishRelease(domain) => (code == code::RELEASING && owner == number(domain), inherited),
         Event::Disinherit(domain) => (code == code::RELEASING && owner == number(domain), word(code::IDLE, 0, 0)),

@@ -39,6 +39,7 @@ fn every_pair_of_state_and_event() {
         events.extend([Event::Claim(domain), Event::BeginRelease(domain), Event::FinishRelease(domain)]);
         events.extend([Event::Disinherit(domain), Event::Keep(domain)]);
         events.extend(heirs.map(|heir| Event::Ask(domain, heir)));
+        events.extend(heirs.map(|heir| Event::Bequeath(domain, heir)));
     }
     let inherited = |heir| match heir {
         Heir::Pool => State::Idle,
@@ -66,6 +67,7 @@ fn every_pair_of_state_and_event() {
             (State::Waking(heir), Event::CameUp, inherited(heir)),
             (State::Waking(heir), Event::Fail, State::Failed),
             (State::Owned(own), Event::Ask(own, heir), State::Asked(own, heir)),
+            (State::Owned(own), Event::Bequeath(own, heir), State::Releasing(own, heir)),
             (State::Asked(own, heir), Event::Cancel, State::Owned(own)),
             (State::Asked(own, heir), Event::BeginRelease(own), State::Releasing(own, heir)),
             (State::Asked(own, heir), Event::Fail, State::Failed),
@@ -190,7 +192,7 @@ fn a_grant_is_kept_and_exceeded_only_where_that_is_allowed() {
         quota.give_back();
     }
     assert_eq!(quota.counts(), QuotaCounts { granted: 3, ..QuotaCounts::default() });
-    quota.restart();
+    quota.restart(2);
     quota.take(false).unwrap();
     quota.take(false).unwrap();
     assert_eq!(quota.take(false), Err(QuotaReached));
@@ -272,7 +274,7 @@ fn a_domain_that_began_anew_while_it_was_asked_has_no_more_than_it_may() {
     quota.take(false).unwrap();
     quota.take(false).unwrap();
     quota.ask().unwrap();
-    quota.restart();
+    quota.restart(2);
     quota.keep();
     assert_eq!(quota.counts().granted, 2);
     quota.ask().unwrap();

@@ -20,7 +20,7 @@ fn nobody_joins_a_domain_that_does_not_run() {
     assert_eq!(life.join(), Err(NotRunning), "stopping");
     assert_eq!(life.leave(), Left::Others);
     assert_eq!(life.leave(), Left::Last(EndKind::Reset));
-    life.end();
+    life.end(EndKind::Reset);
     assert_eq!(life.join(), Err(NotRunning), "ended");
     assert!(!life.stop(EndKind::Off));
 }
@@ -34,6 +34,19 @@ fn a_restart_counts_and_begins_anew() {
     life.restart();
     assert_eq!(life.now(), Moment { phase: Phase::Loading, kind: EndKind::Running, members: 1, boots: 2 });
     assert!(life.loaded());
+}
+
+#[test]
+fn a_domain_that_goes_back_runs_with_whom_it_is_given() {
+    let life = Life::new();
+    assert!(life.loaded());
+    assert!(life.stop(EndKind::Fault));
+    assert_eq!(life.leave(), Left::Last(EndKind::Fault));
+    life.resume();
+    assert_eq!(life.now(), Moment { phase: Phase::Running, kind: EndKind::Running, members: 1, boots: 2 });
+    assert_eq!((life.join(), life.leave()), (Ok(()), Left::Others));
+    assert!(life.stop(EndKind::Off), "it can be stopped while its contexts are placed");
+    assert_eq!((life.join(), life.leave()), (Err(NotRunning), Left::Last(EndKind::Off)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The words in which a manifest is refused, on the host and at boot.
 
-use super::{COMPATIBLE, MAX_DOMAINS};
+use super::{COMPATIBLE, MAX_DOMAINS, MAX_GROUPS};
 use crate::tree::TreeError;
 use core::fmt;
 
@@ -24,6 +24,8 @@ crate::displayed! {
         Manifest = "manifest",
         Domain(name: &'a str) = "domain {name}",
         Property(domain: &'a str, key: &'a str, value: Value<'a>) = "domain {domain}: {key}{value}",
+        Group(name: &'a str) = "group {name}",
+        GroupProperty(group: &'a str, key: &'a str, value: Value<'a>) = "group {group}: {key}{value}",
         Node(name: &'a str) = "{name}",
         Setting(node: &'a str, key: &'a str, value: Value<'a>) = "{node}: {key}{value}",
     }
@@ -46,6 +48,13 @@ crate::displayed! {
         NotAManifest = "compatible is not \"{COMPATIBLE}\"",
         NoDomain = "no domain",
         TooManyDomains = "more than {MAX_DOMAINS} domains",
+        TooManyGroups = "more than {MAX_GROUPS} groups",
+        SameGroup = "there is another group of this name",
+        MemberCount(most: usize) = "a group has 2 to {most} members",
+        NoSuchDomain(name: &'a str) = "there is no domain {name}",
+        MemberOfTwo(name: &'a str) = "domain {name} is a member already",
+        ThreeActions = "not three actions: of a primary, a standby, and one that was just promoted",
+        ImpossibleAction(role: &'static str) = "cannot be done with a {role}",
         UnknownNode(name: &'a str) = "unknown node {name}",
         UnknownProperty(name: &'a str) = "unknown property {name}",
         Repeated = "there twice",

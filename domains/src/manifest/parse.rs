@@ -1,24 +1,16 @@
 //! From the tree to a [`Manifest`]: what is there, and of the right type. Whether it makes sense is
 //! [`Manifest::validate`]'s business.
 
-use super::{
-    Action, BOARD_MEMORY_BASE, Board, COMPATIBLE, CoreCounts, DomainSpec, GovernorSpec, ImageFormat, Manifest,
-    ManifestError, Memory, Place, PowerSpec, Reason, Value, Words,
-};
+use super::{Action, Board, COMPATIBLE, ImageFormat, Manifest, ManifestError, Place, Reason, Value, Words};
 use crate::protocol::ExpectedEnd;
 use crate::tree;
 use arrayvec::ArrayVec;
+use core::ops::RangeInclusive;
+use core::str::Split;
 use fdt::node::FdtNode;
 
-/// Every property that a domain may have.
-const DOMAIN_KEYS: &str = "board image format load-offset initramfs cmdline memory-base memory-size \
-                           cores-min cores-start cores-max cores-deadline-ms takes-idle manages-cores \
-                           priority on-fault on-reset restarts-max end";
-const GOVERNOR_KEYS: &str = "period-ms high-permille low-permille hold";
-const POWER_KEYS: &str = "break-even-us";
-
 /// A value, if nothing is wrong with it.
-type Checked<'a, T> = Result<T, ManifestError<'a>>;
+pub(super) type Checked<'a, T> = Result<T, ManifestError<'a>>;
 
 impl<'a> Manifest<'a> {
     /// Reads a manifest from the bytes of its file.
@@ -32,22 +24,20 @@ impl<'a> Manifest<'a> {
         if let Some(other) = root.properties().find(|property| property.name != "compatible") {
             return Err(whole(Reason::UnknownProperty(other.name)));
         }
-        let mut manifest = Self { domains: ArrayVec::new(), governor: None, power: None };
+        let mut manifest = Self { domains: ArrayVec::new(), groups: ArrayVec::new(), governor: None, power: None };
         for node in root.children() {
-            let fields = Fields { node, kind: Kind::Root };
+            let fields = Fields { node, place: Place::Node, property: Place::Setting };
             let repeated = match node.name {
                 "domains" => {
-                    if let Some(property) = node.properties().next() {
-                        return Err(whole(Reason::UnknownProperty(property.name)));
-                    }
-                    for node in node.children() {
-                        let spec = Fields { node, kind: Kind::Domain }.domain()?;
-                        manifest.domains.try_push(spec).map_err(|_| whole(Reason::TooManyDomains))?;
-                    }
-                    false
+                    let item = |node| Fields { node, place: Place::Domain, property: Place::Property };
+                    fields.list(&mut manifest.domains, Reason::TooManyDomains, item)?
                 }
-                "governor" => manifest.governor.replace(fields.governor()?).is_some(),
-                "power" => manifest.power.replace(fields.power()?).is_some(),
+                "groups" => {
+                    let item = |node| Fields { node, place: Place::Group, property: Place::GroupProperty };
+                    fields.list(&mut manifest.groups, Reason::TooManyGroups, item)?
+                }
+                "governor" => manifest.governor.replace(fields.whole()?).is_some(),
+                "power" => manifest.power.replace(fields.whole()?).is_some(),
                 other => return Err(whole(Reason::UnknownNode(other))),
             };
             if repeated {
@@ -60,128 +50,175 @@ impl<'a> Manifest<'a> {
 
 /// The properties of one node.
 #[derive(Clone, Copy)]
-struct Fields<'t, 'a> {
-    node: FdtNode<'t, 'a>,
-    kind: Kind,
+pub(super) struct Fields<'t, 'a> {
+    pub(super) node: FdtNode<'t, 'a>,
+    /// How an error names the node.
+    place: fn(&'a str) -> Place<'a>,
+    /// How an error names a property of it.
+    property: fn(&'a str, &'a str, Value<'a>) -> Place<'a>,
 }
 
-/// What the node is about.
-#[derive(Clone, Copy)]
-enum Kind {
-    Domain,
-    /// The whole machine: it is a child of the root.
-    Root,
+/// What is read out of a node, or out of some of its properties; see [`node`].
+pub(super) trait Node<'a>: Sized {
+    /// Whether it has this property.
+    fn knows(key: &str) -> bool;
+
+    /// Reads it.
+    fn read(fields: Fields<'_, 'a>) -> Checked<'a, Self>;
 }
 
-impl<'a> Fields<'_, 'a> {
-    fn domain(self) -> Checked<'a, DomainSpec<'a>> {
-        self.check_keys(DOMAIN_KEYS)?;
-        let start = self.number32("cores-start")?.unwrap_or(1);
-        Ok(DomainSpec {
-            name: self.node.name,
-            board: self.word("board", &Board::NAMES, Board::from_name)?.unwrap_or(Board::Virt),
-            image: self.text("image")?.ok_or(self.odd(Reason::Missing("image")))?,
-            format: self.word("format", &ImageFormat::NAMES, ImageFormat::from_name)?.unwrap_or(ImageFormat::Image),
-            load_offset: self.number64("load-offset")?,
-            initramfs: self.text("initramfs")?,
-            cmdline: self.text("cmdline")?.unwrap_or_default(),
-            memory: Memory {
-                base: self.number64("memory-base")?.unwrap_or(BOARD_MEMORY_BASE),
-                size: self.number64("memory-size")?.ok_or(self.odd(Reason::Missing("memory-size")))?,
-            },
-            cores: CoreCounts {
-                min: self.number32("cores-min")?.unwrap_or(1),
-                start,
-                max: self.number32("cores-max")?.unwrap_or(start),
-            },
-            deadline_ms: self.number32("cores-deadline-ms")?.unwrap_or(2000),
-            takes_idle: self.flag("takes-idle")?,
-            manages_cores: self.flag("manages-cores")?,
-            priority: self.number32("priority")?.unwrap_or(100),
-            on_fault: self.word("on-fault", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Stop),
-            on_reset: self.word("on-reset", &Action::NAMES, Action::from_name)?.unwrap_or(Action::Restart),
-            restarts_max: self.number32("restarts-max")?.unwrap_or(3),
-            end: self.word("end", &ExpectedEnd::NAMES, ExpectedEnd::from_name)?.unwrap_or(ExpectedEnd::Off),
-        })
+/// What a property can be.
+pub(super) trait Property<'a>: Sized {
+    /// The value in these bytes.
+    fn read(fields: Fields<'_, 'a>, key: &'static str, value: &'a [u8]) -> Checked<'a, Self>;
+}
+
+/// Defines a struct and how it is read. A field is a property by this name, with a default or needed, and, if there is a
+/// range, within that; or, without a name, a [`Node`] of its own.
+macro_rules! node {
+    ($(#[$about:meta])* pub struct $name:ident $(<$life:lifetime>)? {
+        $($(#[$doc:meta])* $field:ident: $type:ty $(= $key:literal $(or $default:expr $(, $range:expr)?)?)?;)*
+    }) => {
+        $(#[$about])*
+        pub struct $name $(<$life>)? {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl<'a> $crate::manifest::parse::Node<'a> for $name $(<$life>)? {
+            fn knows(key: &str) -> bool {
+                false $(|| node!(@knows key $type $(, $key)?))*
+            }
+
+            fn read(fields: $crate::manifest::parse::Fields<'_, 'a>) -> $crate::manifest::parse::Checked<'a, Self> {
+                $(let $field = node!(@read fields $($key $(, $default $(, $range)?)?)?)?;)*
+                Ok(Self { $($field,)* })
+            }
+        }
+    };
+    (@knows $key:ident $type:ty) => { <$type as $crate::manifest::parse::Node>::knows($key) };
+    (@knows $key:ident $type:ty, $name:literal) => { $key == $name };
+    (@read $fields:ident) => { $crate::manifest::parse::Node::read($fields) };
+    (@read $fields:ident $key:literal) => { $fields.needed($key) };
+    (@read $fields:ident $key:literal, $default:expr) => { $fields.or($key, $default) };
+    (@read $fields:ident $key:literal, $default:expr, $range:expr) => { $fields.within($key, $fields.or($key, $default)?, $range) };
+}
+pub(super) use node;
+
+/// A node's name.
+impl<'a> Node<'a> for &'a str {
+    fn knows(_: &str) -> bool {
+        false
     }
 
-    fn governor(self) -> Checked<'a, GovernorSpec> {
-        self.check_keys(GOVERNOR_KEYS)?;
-        Ok(GovernorSpec {
-            period_ms: self.number32("period-ms")?.unwrap_or(100),
-            high_permille: self.number32("high-permille")?.unwrap_or(800),
-            low_permille: self.number32("low-permille")?.unwrap_or(300),
-            hold: self.number32("hold")?.unwrap_or(3),
-        })
+    fn read(fields: Fields<'_, 'a>) -> Checked<'a, Self> {
+        Ok(fields.node.name)
     }
+}
 
-    fn power(self) -> Checked<'a, PowerSpec> {
-        self.check_keys(POWER_KEYS)?;
-        let break_even_us = self.number32("break-even-us")?.ok_or(self.odd(Reason::Missing("break-even-us")))?;
-        Ok(PowerSpec { break_even_us })
-    }
+macro_rules! properties {
+    (|$fields:ident, $key:ident, $value:ident| $($type:ty => $read:expr;)*) => {
+        $(impl<'a> Property<'a> for $type {
+            fn read($fields: Fields<'_, 'a>, $key: &'static str, $value: &'a [u8]) -> Checked<'a, Self> {
+                $read
+            }
+        })*
+    };
+}
+pub(super) use properties;
 
-    fn check_keys(self, known: &str) -> Checked<'a, ()> {
+properties! { |fields, key, value|
+    u32 => fields.read(key, Reason::NotANumber(32), value.try_into().ok().map(Self::from_be_bytes));
+    u64 => fields.read(key, Reason::NotANumber(64), value.try_into().ok().map(Self::from_be_bytes));
+    bool => fields.within(key, u32::read(fields, key, value)?, 0..=1).map(|number| number == 1);
+    &'a str => fields.read(key, Reason::NotText, text(value));
+    Split<'a, char> => {
+        let list = value.strip_suffix(&[0]).and_then(|value| core::str::from_utf8(value).ok());
+        fields.read(key, Reason::NotText, list.map(|text| text.split('\0')))
+    };
+    Option<u64> => u64::read(fields, key, value).map(Some);
+    Option<&'a str> => Property::read(fields, key, value).map(Some);
+    Board => fields.word(key, value, Self::from_name, &Self::NAMES);
+    ImageFormat => fields.word(key, value, Self::from_name, &Self::NAMES);
+    Action => fields.word(key, value, Self::from_name, &Self::NAMES);
+    ExpectedEnd => fields.word(key, value, Self::from_name, &Self::NAMES);
+}
+
+impl<'t, 'a> Fields<'t, 'a> {
+    /// All that the node says.
+    fn whole<T: Node<'a>>(self) -> Checked<'a, T> {
         if let Some(child) = self.node.children().next() {
             return Err(self.odd(Reason::UnknownNode(child.name)));
         }
         for (index, property) in self.node.properties().enumerate() {
-            if !known.split(' ').any(|key| key == property.name) {
+            if !T::knows(property.name) {
                 return Err(self.odd(Reason::UnknownProperty(property.name)));
             }
             if self.node.properties().take(index).any(|earlier| earlier.name == property.name) {
                 return Err(self.wrong(property.name, Value::Unknown, Reason::Repeated));
             }
         }
-        Ok(())
+        T::read(self)
     }
 
-    fn text(self, key: &'static str) -> Checked<'a, Option<&'a str>> {
-        self.value(key, Reason::NotText, text)
+    pub(super) fn get<T: Property<'a>>(self, key: &'static str) -> Checked<'a, Option<T>> {
+        self.node.property(key).map(|property| T::read(self, key, property.value)).transpose()
     }
 
-    fn number32(self, key: &'static str) -> Checked<'a, Option<u32>> {
-        self.value(key, Reason::NotANumber(32), |value| value.try_into().ok().map(u32::from_be_bytes))
+    pub(super) fn needed<T: Property<'a>>(self, key: &'static str) -> Checked<'a, T> {
+        self.get(key)?.ok_or(self.odd(Reason::Missing(key)))
     }
 
-    /// Whether the property is 1; it is 0 if it is not there.
-    fn flag(self, key: &'static str) -> Checked<'a, bool> {
-        match self.number32(key)?.unwrap_or(0) {
-            number @ (0 | 1) => Ok(number == 1),
-            number => Err(self.wrong(key, Value::Number(number.into()), Reason::OutOfRange(0, 1))),
-        }
+    pub(super) fn or<T: Property<'a>>(self, key: &'static str, default: T) -> Checked<'a, T> {
+        Ok(self.get(key)?.unwrap_or(default))
     }
 
-    fn number64(self, key: &'static str) -> Checked<'a, Option<u64>> {
-        self.value(key, Reason::NotANumber(64), |value| value.try_into().ok().map(u64::from_be_bytes))
+    pub(super) fn within(self, key: &'static str, number: u32, range: RangeInclusive<u32>) -> Checked<'a, u32> {
+        let reason = Reason::OutOfRange((*range.start()).into(), (*range.end()).into());
+        range.contains(&number).then_some(number).ok_or(self.wrong(key, Value::Number(number.into()), reason))
+    }
+
+    /// What was read of the property, or `not`.
+    fn read<T>(self, key: &'static str, not: Reason<'a>, read: Option<T>) -> Checked<'a, T> {
+        read.ok_or(self.wrong(key, Value::Unknown, not))
     }
 
     /// One of `words`, which are all that `find` knows.
-    fn word<T>(self, key: &'static str, words: &'static [&str], find: fn(&str) -> Option<T>) -> Checked<'a, Option<T>> {
-        let Some(text) = self.text(key)? else { return Ok(None) };
-        find(text).map(Some).ok_or(self.wrong(key, Value::Text(text), Reason::NotOneOf(Words(words))))
+    fn word<T>(
+        self,
+        key: &'static str,
+        value: &'a [u8],
+        find: fn(&str) -> Option<T>,
+        words: &'static [&'static str],
+    ) -> Checked<'a, T> {
+        let text = Property::read(self, key, value)?;
+        find(text).ok_or(self.wrong(key, Value::Text(text), Reason::NotOneOf(Words(words))))
     }
 
-    /// What `read` makes of the property, if it is there.
-    fn value<T>(self, key: &'static str, not: Reason<'a>, read: fn(&'a [u8]) -> Option<T>) -> Checked<'a, Option<T>> {
-        let Some(property) = self.node.property(key) else { return Ok(None) };
-        read(property.value).map(Some).ok_or(self.wrong(key, Value::Unknown, not))
+    /// Fills a list with what its nodes say; false, for it may be there twice.
+    fn list<T: Node<'a>, const MOST: usize>(
+        self,
+        list: &mut ArrayVec<T, MOST>,
+        too_many: Reason<'a>,
+        item: impl Fn(FdtNode<'t, 'a>) -> Self,
+    ) -> Checked<'a, bool> {
+        let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
+        if let Some(property) = self.node.properties().next() {
+            return whole(Reason::UnknownProperty(property.name));
+        }
+        for node in self.node.children() {
+            if list.try_push(item(node).whole()?).is_err() {
+                return whole(too_many);
+            }
+        }
+        Ok(false)
     }
 
-    fn odd(self, reason: Reason<'a>) -> ManifestError<'a> {
-        let place = match self.kind {
-            Kind::Domain => Place::Domain(self.node.name),
-            Kind::Root => Place::Node(self.node.name),
-        };
-        ManifestError { place, reason }
+    pub(super) fn odd(self, reason: Reason<'a>) -> ManifestError<'a> {
+        ManifestError { place: (self.place)(self.node.name), reason }
     }
 
-    fn wrong(self, key: &'a str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
-        let place = match self.kind {
-            Kind::Domain => Place::Property(self.node.name, key, value),
-            Kind::Root => Place::Setting(self.node.name, key, value),
-        };
-        ManifestError { place, reason }
+    pub(super) fn wrong(self, key: &'a str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
+        ManifestError { place: (self.property)(self.node.name, key, value), reason }
     }
 }
 

@@ -187,9 +187,9 @@ fn what_is_no_manifest_is_refused() {
     assert_eq!(
         judge_tree(|root| {
             root.texts("compatible", &[COMPATIBLE]);
-            root.node(format_args!("groups"), |_| ());
+            root.node(format_args!("herds"), |_| ());
         }),
-        "manifest: unknown node groups"
+        "manifest: unknown node herds"
     );
     assert_eq!(judge(b"").unwrap_err(), "manifest: not a flattened device tree of version 17");
     let whole = blob(|domains| domain(domains, "linux", &with(vec![])));
@@ -309,7 +309,7 @@ fn words_that_mean_nothing_are_refused() {
     refused(vec![Text("on-fault", "ignore")], r#"domain linux: on-fault = "ignore": not one of "stop" "restart""#);
     refused(
         vec![Text("end", "never")],
-        r#"domain linux: end = "never": not one of "off" "exit" "fault" "reset" "failed" "running" "any""#,
+        r#"domain linux: end = "never": not one of "off" "exit" "fault" "reset" "failed" "hung" "running" "any""#,
     );
 }
 

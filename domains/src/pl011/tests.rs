@@ -17,14 +17,14 @@ const TXIM: u32 = 1 << 5;
 const FIFOS_ON: u32 = 0x70;
 
 fn with_fifos() -> Pl011 {
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     assert_eq!(uart.write(LCR_H, FIFOS_ON), None);
     uart
 }
 
 #[test]
 fn reset_state_is_that_of_the_manual() {
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     assert_eq!(uart.read(FR), TXFE | RXFE);
     assert_eq!(uart.read(CR), 0x300);
     assert_eq!(uart.read(IFLS), 0x12);
@@ -35,7 +35,7 @@ fn reset_state_is_that_of_the_manual() {
 
 #[test]
 fn identifies_itself_to_the_amba_bus() {
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     let id = |uart: &mut Pl011, base: u64| (0..4).fold(0, |id, n| id | (uart.read(base + n * 4) & 0xff) << (n * 8));
     // What Linux's amba and pl011 drivers match: part 0x011 by Arm, and the cell id.
     assert_eq!(id(&mut uart, 0xfe0) & 0x000f_ffff, 0x0004_1011);
@@ -44,7 +44,7 @@ fn identifies_itself_to_the_amba_bus() {
 
 #[test]
 fn sends_every_byte_at_once_and_raises_the_transmit_interrupt() {
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     assert_eq!(uart.write(DR, u32::from(b'x')), Some(b'x'));
     assert_eq!(uart.read(FR) & TXFE, TXFE);
     assert_eq!(uart.line(), Level::Low);
@@ -91,7 +91,7 @@ fn a_full_fifo_refuses_bytes_and_loses_none() {
         assert_eq!(uart.read(DR), byte);
     }
     // Without FIFOs there is room for one.
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     uart.receive(1).unwrap();
     assert_eq!(uart.read(FR) & RXFF, RXFF);
     assert_eq!(uart.receive(2), Err(Full));
@@ -122,7 +122,7 @@ fn switching_the_fifos_empties_them() {
 
 #[test]
 fn registers_hold_the_bits_that_they_have() {
-    let mut uart = Pl011::new();
+    let mut uart = Pl011::default();
     let widths = [
         (ILPR, 0xff),
         (IBRD, 0xffff),

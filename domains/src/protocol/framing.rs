@@ -67,18 +67,13 @@ impl Splitter {
     }
 }
 
-/// Puts a framed stream together, with no more switches than it takes.
+/// Puts a framed stream together, with no more switches than it takes; the first write always switches.
 #[derive(Clone, Debug, Default)]
 pub struct Mux {
     current: Option<Tag>,
 }
 
 impl Mux {
-    /// A writer at the start of a stream; the first write always switches.
-    pub const fn new() -> Self {
-        Self { current: None }
-    }
-
     /// Sends `bytes` of `tag` through `emit`, framed.
     pub fn write(&mut self, tag: Tag, bytes: &[u8], mut emit: impl FnMut(u8)) {
         if self.current != Some(tag) && !bytes.is_empty() {

@@ -26,6 +26,14 @@ pub const CORE_ANSWER: u32 = 0xC600_0007;
 /// Orders a core to go to another holder, for a domain that may: x1 = core, x2 = domain index, [`TO_POOL`] or
 /// [`TO_OFF`], x3 = deadline in milliseconds.
 pub const CORE_ORDER: u32 = 0xC600_0008;
+/// Answers the caller's place in its group: 0 in x0, its [`Role`](crate::manifest::Role) in x1, the group's epoch in x2,
+/// the address of the group's region in x3 (0: it has none) and its bytes in x4, and the deadline for heartbeats in
+/// milliseconds in x5. A domain in no group: NOT_SUPPORTED. [`CORE_REQUEST_SGI`] becomes pending for context 0 when the
+/// role changes.
+pub const GROUP: u32 = 0xC600_0009;
+/// Says that the domain lives, and answers as [`GROUP`]. The first heartbeat of a standby says that it is ready to take
+/// over; the first after its promotion, that it serves.
+pub const HEARTBEAT: u32 = 0xC600_000A;
 /// The standard call that tells whose calls these are: [`UID_WORDS`] in w0 to w3.
 pub const UID_CALL: u32 = 0x8600_FF01;
 /// The standard call for the revision: major in w0, minor in w1.

@@ -1,6 +1,6 @@
 //! The lines of the kernel's log, as the kernel writes them.
 
-use super::{EndKind, ExpectedEnd, Rule};
+use super::{EndKind, ExpectedEnd};
 use core::fmt;
 
 /// The module of the log lines that say how the run went.
@@ -56,31 +56,5 @@ impl fmt::Display for DomainResult<'_> {
         let Self { name, end, boots, expected } = self;
         let (end, expected, word) = (end.name(), expected.name(), self.word());
         write!(out, "domain: name={name} end={end} boots={boots} expected={expected} {word}")
-    }
-}
-
-/// What a domain did that ended it: `fault: domain=rogue context=0 pc=0x… esr=0x… far=0x…
-/// rule=write (write outside the domain's memory)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FaultReport<'a> {
-    /// The domain's name.
-    pub domain: &'a str,
-    /// Index of the context in its domain.
-    pub context: u16,
-    /// Address of the instruction (ELR_EL2).
-    pub pc: u64,
-    /// Exception syndrome (ESR_EL2).
-    pub esr: u64,
-    /// The address that was accessed, as the guest has it (FAR_EL2).
-    pub far: u64,
-    /// The rule that was broken.
-    pub rule: Rule,
-}
-
-impl fmt::Display for FaultReport<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { domain, context, pc, esr, far, rule } = self;
-        write!(out, "fault: domain={domain} context={context} pc={pc:#x} esr={esr:#x} far={far:#x} ")?;
-        write!(out, "rule={} ({})", rule.name(), rule.text())
     }
 }

@@ -1,6 +1,7 @@
 //! From the registers of an HVC or SMC to the call that is meant.
 
-use super::{PsciError, SUCCESS};
+use super::{Entry, PsciError, SUCCESS};
+use crate::control::Answer;
 use crate::protocol::hypercall;
 use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
 use smccc::psci::{
@@ -30,70 +31,43 @@ pub enum Call {
     CpuSuspend,
     /// CPU_OFF: the calling context stops; does not return.
     CpuOff,
-    /// CPU_ON.
-    CpuOn {
-        /// The target's affinity fields, for [`super::context_of`]; none: `InvalidParameters`.
-        target: u64,
-        /// Where it starts; not in the domain's memory: `InvalidAddress`.
-        entry: u64,
-        /// What it finds in x0.
-        context_id: u64,
-    },
-    /// AFFINITY_INFO of a single context: answers an [`super::AffinityState`].
-    AffinityInfo {
-        /// The target's affinity fields; none: `InvalidParameters`.
-        target: u64,
-    },
+    /// CPU_ON of the context with these affinity fields, for [`super::context_of`]; none: `InvalidParameters`. An address
+    /// that is not in the domain's memory: `InvalidAddress`.
+    CpuOn(u64, Entry),
+    /// AFFINITY_INFO of the context with these affinity fields: answers an [`super::AffinityState`]; none:
+    /// `InvalidParameters`.
+    AffinityInfo(u64),
     /// SYSTEM_OFF: the domain ends; does not return.
     SystemOff,
     /// SYSTEM_RESET, and SYSTEM_RESET2 of any type that exists; does not return.
     SystemReset,
     /// [`hypercall::CONSOLE_WRITE`]: x1 to x7, for [`hypercall::unpack`].
     ConsoleWrite([u64; 7]),
-    /// [`hypercall::EXIT`]; does not return.
-    Exit {
-        /// 0 if all went well.
-        code: u64,
-    },
-    /// [`hypercall::REPORT`].
-    Report {
-        /// For [`crate::protocol::ReportKey::from_code`]; none: `InvalidParameters`.
-        key: u64,
-        /// The number reported.
-        value: u64,
-    },
-    /// [`hypercall::IRQ_ENABLE`].
-    IrqEnable {
-        /// Below 32.
-        interrupt: u8,
-        /// As the GIC has it: lower is more urgent.
-        priority: u8,
-    },
+    /// [`hypercall::EXIT`] with this code; does not return.
+    Exit(u64),
+    /// [`hypercall::REPORT`] of a key, for [`crate::protocol::ReportKey::from_code`], and a value; none:
+    /// `InvalidParameters`.
+    Report(u64, u64),
+    /// [`hypercall::IRQ_ENABLE`] of an interrupt below 32, with a priority as the GIC has it: lower is more urgent.
+    IrqEnable(u8, u8),
     /// [`hypercall::CORES`].
     Cores,
     /// [`hypercall::CORE_REQUEST`].
     CoreRequest,
-    /// [`hypercall::CORE_ANSWER`].
-    CoreAnswer {
-        /// The context that was asked for; not one of the domain's: `InvalidParameters`.
-        context: u64,
-        /// Refused, not only busy.
-        refused: bool,
-    },
-    /// [`hypercall::CORE_ORDER`].
-    CoreOrder {
-        /// Number of the core; none: `InvalidParameters`.
-        core: u64,
-        /// Index of a domain, or [`hypercall::TO_POOL`], or [`hypercall::TO_OFF`]; none: `InvalidParameters`.
-        target: u64,
-        /// How long the core's domain has.
-        deadline_ms: u64,
-    },
+    /// [`hypercall::CORE_ANSWER`] about a context; not one of the domain's: `InvalidParameters`.
+    CoreAnswer(u64, Answer),
+    /// [`hypercall::CORE_ORDER`] of a core to a target, within so many milliseconds; either unknown: `InvalidParameters`.
+    CoreOrder(u64, u64, u64),
+    /// [`hypercall::GROUP`].
+    Group,
+    /// [`hypercall::HEARTBEAT`].
+    Heartbeat,
     /// PV_TIME_ST (DEN 0057): answers the guest's address of the calling context's structure.
     PvTimeStructure,
 }
 
 /// The call in x0 to x7, or the error to answer.
+#[inline(always)]
 pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
     // The function is in w0 (DEN 0028, register use); a 32-bit function's arguments are in w1 to w7, and
     // what the upper halves hold is nobody's business.
@@ -105,11 +79,9 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
         PSCI_VERSION => answer(0x1_0001),
         PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64 => valid(first & POWER_STATE_RESERVED == 0, Call::CpuSuspend)?,
         PSCI_CPU_OFF => Call::CpuOff,
-        PSCI_CPU_ON_32 | PSCI_CPU_ON_64 => Call::CpuOn { target: first, entry: second, context_id: third },
+        PSCI_CPU_ON_32 | PSCI_CPU_ON_64 => Call::CpuOn(first, Entry { address: second, context_id: third }),
         // Higher levels than 0 are optional since PSCI 1.0 (DEN 0022, AFFINITY_INFO).
-        PSCI_AFFINITY_INFO_32 | PSCI_AFFINITY_INFO_64 => {
-            valid(second as u32 == 0, Call::AffinityInfo { target: first })?
-        }
+        PSCI_AFFINITY_INFO_32 | PSCI_AFFINITY_INFO_64 => valid(second as u32 == 0, Call::AffinityInfo(first))?,
         PSCI_MIGRATE_INFO_TYPE => answer(NO_MIGRATION),
         PSCI_SYSTEM_OFF => Call::SystemOff,
         PSCI_SYSTEM_RESET => Call::SystemReset,
@@ -131,22 +103,24 @@ pub fn decode(registers: &[u64; 8]) -> Result<Call, PsciError> {
             let version = hypercall::INTERFACE_VERSION;
             Call::Answer([u64::from(version >> 16), u64::from(version & 0xffff), 0, 0])
         }
+        hypercall::GROUP => Call::Group,
+        hypercall::HEARTBEAT => Call::Heartbeat,
         hypercall::VERSION => answer(u64::from(hypercall::INTERFACE_VERSION)),
         hypercall::CONSOLE_WRITE => Call::ConsoleWrite(arguments),
-        hypercall::EXIT => Call::Exit { code: first },
-        hypercall::REPORT => Call::Report { key: first, value: second },
+        hypercall::EXIT => Call::Exit(first),
+        hypercall::REPORT => Call::Report(first, second),
         hypercall::IRQ_ENABLE => match (u8::try_from(first), u8::try_from(second)) {
-            (Ok(interrupt @ 0..32), Ok(priority)) => Call::IrqEnable { interrupt, priority },
+            (Ok(interrupt @ 0..32), Ok(priority)) => Call::IrqEnable(interrupt, priority),
             _ => return Err(PsciError::InvalidParameters),
         },
         hypercall::CORES => Call::Cores,
         hypercall::CORE_REQUEST => Call::CoreRequest,
         hypercall::CORE_ANSWER => match second {
-            hypercall::CORE_BUSY => Call::CoreAnswer { context: first, refused: false },
-            hypercall::CORE_REFUSED => Call::CoreAnswer { context: first, refused: true },
+            hypercall::CORE_BUSY => Call::CoreAnswer(first, Answer::Busy),
+            hypercall::CORE_REFUSED => Call::CoreAnswer(first, Answer::Refused),
             _ => return Err(PsciError::InvalidParameters),
         },
-        hypercall::CORE_ORDER => Call::CoreOrder { core: first, target: second, deadline_ms: third },
+        hypercall::CORE_ORDER => Call::CoreOrder(first, second, third),
         _ => return Err(PsciError::NotSupported),
     })
 }
@@ -161,6 +135,7 @@ fn valid(arguments: bool, call: Call) -> Result<Call, PsciError> {
 
 /// What PSCI_FEATURES (DEN 0022) asks: whether a function of PSCI, or SMCCC_VERSION, exists here. None has a feature flag
 /// set: CPU_SUSPEND takes the original format of the power state, and the platform coordinates.
+#[inline(never)]
 fn has_function(function: u32) -> bool {
     let is_power_call = function & !(SMC64 | 0x1f) == PSCI_VERSION;
     matches!(function, PSCI_FEATURES | SMCCC_VERSION)

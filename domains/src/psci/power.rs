@@ -13,7 +13,6 @@
 //! leave the target pending for ever. Only the target itself goes from On to Off.
 
 use super::{AffinityState, PsciError};
-use smp::const_unless_loom;
 use smp::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use smp::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -41,13 +40,6 @@ pub struct CpuPower {
 }
 
 impl CpuPower {
-    const_unless_loom! {
-        /// A context that is off.
-        pub fn new() -> Self {
-            Self { state: AtomicU32::new(OFF), address: AtomicU64::new(0), context_id: AtomicU64::new(0) }
-        }
-    }
-
     /// CPU_ON, first half, by any core: the one caller who gets the ticket starts the context.
     ///
     /// # Errors
@@ -82,6 +74,11 @@ impl CpuPower {
         // Relaxed: the caller has seen every context stop, and starts the first one afterwards by
         // `publish`, from which all others follow.
         self.state.store(OFF, Relaxed);
+    }
+
+    /// Makes the context be on, as [`reset`](Self::reset) makes it be off; it goes on where it was.
+    pub fn resume(&self) {
+        self.state.store(ON, Relaxed);
     }
 
     /// AFFINITY_INFO. Once it says off, everything that the context did has happened: its stack can

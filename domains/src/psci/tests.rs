@@ -1,6 +1,7 @@
 //! The named tests are bugs that other hypervisors had.
 
 use super::*;
+use crate::control::Answer;
 use crate::protocol::hypercall;
 
 const NO_ARGUMENTS: [u64; 3] = [0; 3];
@@ -59,9 +60,9 @@ fn workarounds_that_are_not_there_are_not_found() {
 fn corral_s_own_calls_are_decoded() {
     let registers = [u64::from(hypercall::CONSOLE_WRITE), 3, 4, 5, 6, 7, 8, 9];
     assert_eq!(decode(&registers), Ok(Call::ConsoleWrite([3, 4, 5, 6, 7, 8, 9])));
-    assert_eq!(call(hypercall::EXIT, [1 << 40, 0, 0]), Ok(Call::Exit { code: 1 << 40 }));
-    assert_eq!(call(hypercall::REPORT, [1, 9, 0]), Ok(Call::Report { key: 1, value: 9 }));
-    let enabled = Call::IrqEnable { interrupt: 31, priority: 255 };
+    assert_eq!(call(hypercall::EXIT, [1 << 40, 0, 0]), Ok(Call::Exit(1 << 40)));
+    assert_eq!(call(hypercall::REPORT, [1, 9, 0]), Ok(Call::Report(1, 9)));
+    let enabled = Call::IrqEnable(31, 255);
     assert_eq!(call(hypercall::IRQ_ENABLE, [31, 255, 0]), Ok(enabled));
     for bad in [[32, 0, 0], [u64::MAX, 0, 0], [27, 256, 0]] {
         assert_eq!(call(hypercall::IRQ_ENABLE, bad), Err(PsciError::InvalidParameters));
@@ -72,13 +73,13 @@ fn corral_s_own_calls_are_decoded() {
 fn calls_about_cores_are_decoded() {
     assert_eq!(call(hypercall::CORES, NO_ARGUMENTS), Ok(Call::Cores));
     assert_eq!(call(hypercall::CORE_REQUEST, NO_ARGUMENTS), Ok(Call::CoreRequest));
-    let answer = |context, refused| Ok(Call::CoreAnswer { context, refused });
-    assert_eq!(call(hypercall::CORE_ANSWER, [3, hypercall::CORE_BUSY, 0]), answer(3, false));
-    assert_eq!(call(hypercall::CORE_ANSWER, [u64::MAX, hypercall::CORE_REFUSED, 0]), answer(u64::MAX, true));
+    let answer = |context, answer| Ok(Call::CoreAnswer(context, answer));
+    assert_eq!(call(hypercall::CORE_ANSWER, [3, hypercall::CORE_BUSY, 0]), answer(3, Answer::Busy));
+    assert_eq!(call(hypercall::CORE_ANSWER, [u64::MAX, hypercall::CORE_REFUSED, 0]), answer(u64::MAX, Answer::Refused));
     for bad in [0, 3, 1 << 32 | 1, u64::MAX] {
         assert_eq!(call(hypercall::CORE_ANSWER, [3, bad, 0]), Err(PsciError::InvalidParameters));
     }
-    let order = Call::CoreOrder { core: 5, target: hypercall::TO_OFF, deadline_ms: 1 << 40 };
+    let order = Call::CoreOrder(5, hypercall::TO_OFF, 1 << 40);
     assert_eq!(call(hypercall::CORE_ORDER, [5, 0xfffe, 1 << 40]), Ok(order));
 }
 
@@ -121,7 +122,7 @@ fn reset2_knows_the_warm_reset_and_the_vendor_s() {
 
 #[test]
 fn affinity_info_of_more_than_one_cpu_is_refused() {
-    assert_eq!(call(0xC400_0004, [5, 0, 0]), Ok(Call::AffinityInfo { target: 5 }));
+    assert_eq!(call(0xC400_0004, [5, 0, 0]), Ok(Call::AffinityInfo(5)));
     assert_eq!(call(0xC400_0004, [5, 1, 0]), Err(PsciError::InvalidParameters));
     assert_eq!(call(0x8400_0004, [5, 3, 0]), Err(PsciError::InvalidParameters));
 }
@@ -169,7 +170,7 @@ fn peer_bug_unknown_smc_returns_success() {
         0x8400_000E,
         0xC400_0002,
         0x8500_0000,
-        0xC600_0009,
+        0xC600_000B,
         0xC600_FFFF,
         0x8600_FF00,
         0xBF00_FF01,
@@ -186,12 +187,12 @@ fn peer_bug_unknown_smc_returns_success() {
 fn peer_bug_smc32_uses_the_upper_register_halves() {
     let dirt = 0xFFFF_FFFF_0000_0000;
     let on = |function: u32| decode(&[dirt | u64::from(function), dirt | 1, dirt | 2, dirt | 3, 0, 0, 0, 0]);
-    assert_eq!(on(0x8400_0003), Ok(Call::CpuOn { target: 1, entry: 2, context_id: 3 }));
-    let whole = Call::CpuOn { target: dirt | 1, entry: dirt | 2, context_id: dirt | 3 };
+    assert_eq!(on(0x8400_0003), Ok(Call::CpuOn(1, Entry { address: 2, context_id: 3 })));
+    let whole = Call::CpuOn(dirt | 1, Entry { address: dirt | 2, context_id: dirt | 3 });
     assert_eq!(on(0xC400_0003), Ok(whole));
-    assert_eq!(call(0x8400_0004, [dirt, dirt, 0]), Ok(Call::AffinityInfo { target: 0 }));
+    assert_eq!(call(0x8400_0004, [dirt, dirt, 0]), Ok(Call::AffinityInfo(0)));
     // Arguments of 32 bits stay so in 64-bit functions.
-    assert_eq!(call(0xC400_0004, [1, dirt, 0]), Ok(Call::AffinityInfo { target: 1 }));
+    assert_eq!(call(0xC400_0004, [1, dirt, 0]), Ok(Call::AffinityInfo(1)));
     assert_eq!(call(0xC400_0001, [dirt, 0, 0]), Ok(Call::CpuSuspend));
     assert_eq!(call(0xC400_0012, [dirt, 0, 0]), Ok(Call::SystemReset));
     assert_eq!(answer(0x8400_000A, dirt | 0x8400_0002), Ok(SUCCESS));
@@ -200,9 +201,9 @@ fn peer_bug_smc32_uses_the_upper_register_halves() {
 #[test]
 fn peer_bug_context_id_is_dropped() {
     let decoded = call(0xC400_0003, [0x101, 0x4008_0000, 0xfeed]);
-    let expected = Call::CpuOn { target: 0x101, entry: 0x4008_0000, context_id: 0xfeed };
+    let expected = Call::CpuOn(0x101, Entry { address: 0x4008_0000, context_id: 0xfeed });
     assert_eq!(decoded, Ok(expected));
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     switch_on(&power, 0x4008_0000, 0xfeed).unwrap();
     assert_eq!(power.begin(), Some(Entry { address: 0x4008_0000, context_id: 0xfeed }));
 }
@@ -232,7 +233,7 @@ fn peer_bug_cpu_on_wakes_a_core_of_another_partition() {
 
 #[test]
 fn peer_bug_cpu_on_changes_the_callers_state_instead_of_the_targets() {
-    let [caller, target] = [CpuPower::new(), CpuPower::new()];
+    let [caller, target] = [CpuPower::default(), CpuPower::default()];
     switch_on(&caller, 1, 0).unwrap();
     caller.begin().unwrap();
     switch_on(&target, 2, 0).unwrap();
@@ -242,7 +243,7 @@ fn peer_bug_cpu_on_changes_the_callers_state_instead_of_the_targets() {
 
 #[test]
 fn peer_bug_affinity_info_always_says_on() {
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     assert_eq!(power.affinity_info(), AffinityState::Off);
     let ticket = power.request_on().unwrap();
     assert_eq!(power.affinity_info(), AffinityState::OnPending);
@@ -258,7 +259,7 @@ fn peer_bug_affinity_info_always_says_on() {
 
 #[test]
 fn peer_bug_full_queue_leaves_the_target_pending_for_ever() {
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     drop(power.request_on().unwrap());
     assert_eq!(power.affinity_info(), AffinityState::Off);
     assert_eq!(power.begin(), None);
@@ -267,7 +268,7 @@ fn peer_bug_full_queue_leaves_the_target_pending_for_ever() {
 
 #[test]
 fn peer_bug_two_cpu_ons_both_succeed() {
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     let ticket = power.request_on().unwrap();
     assert_eq!(power.request_on().err(), Some(PsciError::OnPending));
     ticket.publish(Entry { address: 1, context_id: 0 });
@@ -280,12 +281,12 @@ fn peer_bug_two_cpu_ons_both_succeed() {
 #[test]
 fn peer_bug_cpu_on_waits_for_the_targets_answer() {
     // The target does nothing in this test, and CPU_ON is done nevertheless.
-    switch_on(&CpuPower::new(), 1, 0).unwrap();
+    switch_on(&CpuPower::default(), 1, 0).unwrap();
 }
 
 #[test]
 fn peer_bug_on_pending_is_lost_when_cpu_off_races() {
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     switch_on(&power, 1, 0).unwrap();
     power.off();
     assert_eq!(power.affinity_info(), AffinityState::OnPending);
@@ -294,7 +295,7 @@ fn peer_bug_on_pending_is_lost_when_cpu_off_races() {
 
 #[test]
 fn peer_bug_off_is_recorded_although_denied() {
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     switch_on(&power, 1, 0).unwrap();
     power.begin().unwrap();
     assert_eq!(power.request_on().err(), Some(PsciError::AlreadyOn));
@@ -304,7 +305,7 @@ fn peer_bug_off_is_recorded_although_denied() {
 #[test]
 fn peer_bug_cpu_off_panics_and_cpu_on_fails_after_it() {
     assert_eq!(call(0x8400_0002, [u64::MAX; 3]), Ok(Call::CpuOff));
-    let power = CpuPower::new();
+    let power = CpuPower::default();
     for round in 0..100 {
         switch_on(&power, round, !round).unwrap();
         assert_eq!(power.begin(), Some(Entry { address: round, context_id: !round }));
@@ -335,10 +336,10 @@ fn peer_bug_system_off_halts_the_machine_and_system_reset_does_nothing() {
 
 #[test]
 fn peer_bug_entry_state_is_not_reset_when_a_domain_restarts() {
-    let on = CpuPower::new();
+    let on = CpuPower::default();
     switch_on(&on, 1, 2).unwrap();
     on.begin().unwrap();
-    let pending = CpuPower::new();
+    let pending = CpuPower::default();
     switch_on(&pending, 3, 4).unwrap();
     for power in [&on, &pending] {
         power.reset();

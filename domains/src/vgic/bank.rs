@@ -45,7 +45,7 @@ pub(super) const GROUP_0: u32 = 1 << 0;
 /// `GICD_CTLR.EnableGrp1`.
 pub(super) const GROUP_1: u32 = 1 << 1;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bank {
     pub(super) group_1: u32,
     pub(super) enabled: u32,
@@ -73,7 +73,8 @@ pub(super) struct Bank {
 }
 
 /// The set bits of `word`, lowest first.
-pub(super) fn bits(mut word: u32) -> impl Iterator<Item = u32> {
+#[inline(always)]
+pub fn bits(mut word: u32) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {
         let n = (word != 0).then(|| word.trailing_zeros())?;
         word &= word.wrapping_sub(1);

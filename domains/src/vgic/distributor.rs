@@ -29,7 +29,7 @@ pub(super) enum Concern {
     Nobody,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Distributor {
     banks: [Bank; BANKS],
     route: [u64; SPIS],

@@ -55,7 +55,7 @@ impl ListRegister {
 ///
 /// Before [`Vgic::sync`](super::Vgic::sync) the kernel reads the registers in [`Self::used`] into
 /// it; after [`Vgic::flush`](super::Vgic::flush) it writes those that [`Self::take_changed`] names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ListRegisters {
     values: [u64; MAX],
     implemented: u8,

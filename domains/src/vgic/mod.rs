@@ -41,12 +41,13 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub use bank::bits;
 pub use list_registers::{ListRegisters, Maintenance};
 pub use notify::SgiKind;
 pub use redistributor::Redistributor;
 
 use crate::mmio::Level;
-use bank::{Bits, Field, GROUP_1, bit, bits};
+use bank::{Bits, Field, GROUP_1, bit};
 use distributor::{Concern, Distributor, FIRST_SPI};
 use redistributor::{FOLD, LOOK, Private, SGIS};
 use selection::{Candidate, Selection};
@@ -108,6 +109,17 @@ impl<'a> Vgic<'a> {
         for redistributor in self.redistributors {
             redistributor.reset();
         }
+    }
+
+    /// Becomes as `other` is, which has as many contexts. No context of either is running.
+    pub fn copy_from(&self, other: &Self) {
+        self.control.store(other.control(), Ordering::Relaxed);
+        {
+            // Locked first: what is copied is too large for a kernel's stack.
+            let (mut to, from) = (self.distributor.lock(), other.distributor.lock());
+            *to = *from;
+        }
+        self.redistributors.iter().zip(other.redistributors).for_each(|(to, from)| to.copy_from(from));
     }
 
     /// Whether `context` has to be synced and flushed before its guest runs on.

@@ -16,8 +16,8 @@ pub(super) const LOOK: u32 = 1 << 16;
 pub(super) const FOLD: u32 = 1 << 17;
 
 /// One context's part of the interrupt controller: its redistributor, and what is known of its list
-/// registers. The kernel gives the memory.
-#[derive(Debug)]
+/// registers; by default after reset. The kernel gives the memory.
+#[derive(Debug, Default)]
 pub struct Redistributor {
     private: SpinLock<Private>,
     /// What others want the context to see: SGIs, [`LOOK`], [`FOLD`].
@@ -44,7 +44,7 @@ pub(super) struct Question {
 }
 
 /// What only one core at a time uses.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Private {
     pub(super) bank: Bank,
     /// For each PPI the physical interrupt that was last forwarded as it.
@@ -54,26 +54,21 @@ pub(super) struct Private {
 }
 
 impl Redistributor {
-    /// A redistributor after reset.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Self {
-            private: SpinLock::new(Private::new()),
-            events: AtomicU32::new(0),
-            running: AtomicBool::new(false),
-            awake: AtomicBool::new(false),
-            syncs: AtomicU32::new(0),
-            question: SpinLock::new(Question::default()),
-        }
-    }
-
     /// Back to the state after reset. The count of syncs goes on.
     pub(super) fn reset(&self) {
-        *self.private.lock() = Private::new();
+        *self.private.lock() = Private::default();
         *self.question.lock() = Question::default();
         self.events.store(0, Ordering::Relaxed);
         self.running.store(false, Ordering::Relaxed);
         self.awake.store(false, Ordering::Relaxed);
+    }
+
+    /// Becomes as `other` is, with no list registers in a core, and nothing asked.
+    pub(super) fn copy_from(&self, other: &Self) {
+        self.reset();
+        *self.private.lock() = *other.private.lock();
+        self.events.store(other.events(), Ordering::Relaxed);
+        self.awake.store(other.awake.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Locks the private state, for whoever it is.
@@ -127,12 +122,14 @@ impl Redistributor {
     }
 }
 
-impl Private {
-    fn new() -> Self {
+impl Default for Private {
+    fn default() -> Self {
         // SGIs are edge-triggered, PPIs level-sensitive; neither can be changed.
         Self { bank: Bank::new(SGIS), physical: [0; 16], look: false }
     }
+}
 
+impl Private {
     /// The physical interrupt behind PPI `n`; 0 behind an SGI.
     pub(super) fn physical(&self, n: u32) -> u32 {
         let ppi = n.wrapping_sub(16) as usize;

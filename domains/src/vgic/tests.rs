@@ -200,7 +200,7 @@ struct Machine<'a> {
 }
 
 fn redistributors(contexts: usize) -> Vec<Redistributor> {
-    (0..contexts).map(|_| Redistributor::new()).collect()
+    (0..contexts).map(|_| Redistributor::default()).collect()
 }
 
 impl<'a> Machine<'a> {

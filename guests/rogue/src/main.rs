@@ -12,16 +12,19 @@ mod acts {
     pub mod arch;
     pub mod bench;
     pub mod calls;
+    pub mod checkpoint;
     pub mod checks;
     pub mod clean;
     pub mod dirty;
     pub mod gic;
+    pub mod group;
     pub mod manager;
     pub mod marks;
     pub mod noise;
     pub mod power;
     pub mod psci;
     pub mod registers;
+    pub mod service;
     pub mod time;
     pub mod wild;
     pub mod work;
@@ -30,7 +33,10 @@ mod acts {
 #[cfg(target_os = "none")]
 mod guest {
     use super::acts::agent::{self, Manner};
-    use super::acts::{bench, calls, checks, clean, dirty, gic, manager, noise, power, psci, registers, time, wild};
+    use super::acts::{
+        bench, calls, checkpoint, checks, clean, dirty, gic, group, manager, noise, power, psci, registers, service,
+        time, wild,
+    };
     use rt::arch::wait_for_interrupt;
     use rt::{Args, Boot, contexts, println};
 
@@ -66,10 +72,16 @@ mod guest {
         ("stop-when-given", |args| agent::run(args, Manner::Stopping)),
         ("deaf", |args| agent::run(args, Manner::Deaf)),
         ("manager", manager::manage),
+        ("group-outside", group::outside),
+        ("group-member", group::member),
+        ("group-standby-writes", group::standby_writes),
+        ("group-writer", group::writer),
+        ("checkpoint", checkpoint::go_back),
         ("prove-clean", clean::prove),
         ("bench-orders", bench::order),
         ("bench-domain", bench::stand),
         ("bench-wait", bench::wait),
+        ("bench-service", service::serve),
     ];
 
     rt::main!(main);

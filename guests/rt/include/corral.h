@@ -15,6 +15,8 @@
 #define CORRAL_CORE_REQUEST  UINT64_C(0xC6000006)
 #define CORRAL_CORE_ANSWER   UINT64_C(0xC6000007)
 #define CORRAL_CORE_ORDER    UINT64_C(0xC6000008)
+#define CORRAL_GROUP         UINT64_C(0xC6000009)
+#define CORRAL_HEARTBEAT     UINT64_C(0xC600000A)
 
 /* The most bytes of one CORRAL_CONSOLE_WRITE. */
 #define CORRAL_CONSOLE_WRITE_MAX 48
@@ -29,7 +31,8 @@ enum corral_report_key {
     CORRAL_FAILED = 6,
 };
 
-/* Pending for context 0 of a domain without a board when corral_core_request has something. */
+/* Pending for context 0 of a domain without a board when corral_core_request has something, or when its role in its
+ * group has changed. */
 #define CORRAL_CORE_REQUEST_SGI 15
 
 /* What corral_core_request answers. */
@@ -137,6 +140,48 @@ static inline int64_t corral_core_order(uint64_t core, uint64_t to, uint64_t dea
 {
     const uint64_t arguments[7] = {core, to, deadline_ms};
     return corral_call(CORRAL_CORE_ORDER, arguments);
+}
+
+/* What a domain is in its group. Promoted: primary since a takeover, and without a heartbeat since. */
+enum corral_role { CORRAL_NO_ROLE = 0, CORRAL_PRIMARY = 1, CORRAL_STANDBY = 2, CORRAL_PROMOTED = 3 };
+
+/* A domain's place in its group. */
+struct corral_membership {
+    enum corral_role role;
+    uint32_t epoch;
+    /* The region that the members share, 0 if there is none. The layout of the log in it: docs/failover.md. */
+    uint64_t region, region_bytes;
+    uint64_t deadline_ms;
+};
+
+static inline int64_t corral_membership_call(uint64_t function, struct corral_membership *membership)
+{
+    register uint64_t x0 __asm__("x0") = function;
+    register uint64_t x1 __asm__("x1") = 0;
+    register uint64_t x2 __asm__("x2") = 0;
+    register uint64_t x3 __asm__("x3") = 0;
+    register uint64_t x4 __asm__("x4") = 0;
+    register uint64_t x5 __asm__("x5") = 0;
+    __asm__ volatile("hvc #0"
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)
+                     :
+                     : "x6", "x7", "memory");
+    if (x0 == 0)
+        *membership = (struct corral_membership){(enum corral_role)x1, (uint32_t)x2, x3, x4, x5};
+    return (int64_t)x0;
+}
+
+/* The domain's place in its group; -1 if it is in none. */
+static inline int64_t corral_group(struct corral_membership *membership)
+{
+    return corral_membership_call(CORRAL_GROUP, membership);
+}
+
+/* Tells that the domain lives, and answers its place. The first heartbeat of a standby says that it is ready to take
+ * over, the first one after a promotion that it serves. */
+static inline int64_t corral_heartbeat(struct corral_membership *membership)
+{
+    return corral_membership_call(CORRAL_HEARTBEAT, membership);
 }
 
 /* Ends the domain; 0 means that it did what it was there for. */

@@ -1,14 +1,16 @@
 //! Corral's own calls.
 
-use crate::arch::{Conduit, call};
+use crate::arch::{Conduit, call, call_wide};
 use crate::pack::pack;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 use domains::protocol::ReportKey;
 use domains::protocol::hypercall::{
-    CONSOLE_WRITE, CORE_ANSWER, CORE_BUSY, CORE_ORDER, CORE_REFUSED, CORE_REQUEST, CORES, CoreRequest, EXIT,
-    IRQ_ENABLE, REPORT, TO_OFF, TO_POOL, UID_CALL, UID_WORDS,
+    CONSOLE_WRITE, CORE_ANSWER, CORE_BUSY, CORE_ORDER, CORE_REFUSED, CORE_REQUEST, CORES, CoreRequest, EXIT, GROUP,
+    HEARTBEAT, IRQ_ENABLE, REPORT, TO_OFF, TO_POOL, UID_CALL, UID_WORDS,
 };
 
+pub use domains::manifest::Role;
 pub use domains::protocol::hypercall::CORE_REQUEST_SGI;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
@@ -126,6 +128,40 @@ pub fn core_order(core: u64, to: Receiver, deadline_ms: u64) -> i64 {
     };
     let [answer, ..] = invoke([u64::from(CORE_ORDER), core, to, deadline_ms, 0, 0, 0, 0]);
     answer as i64
+}
+
+/// The domain's place in its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// What it is.
+    pub role: Role,
+    /// The group's epoch.
+    pub epoch: u32,
+    /// The addresses of the group's region, none if it has none; see [`crate::region`].
+    pub region: Range<u64>,
+    /// How long the domain may go without a [`heartbeat`].
+    pub deadline_ms: u64,
+}
+
+/// The domain's place in its group, if it is in one.
+pub fn group() -> Option<Membership> {
+    membership(GROUP)
+}
+
+/// Tells that the domain lives, and what it is. The first heartbeat of a standby says that it is ready to take over,
+/// the first one after a promotion that it serves.
+pub fn heartbeat() -> Option<Membership> {
+    membership(HEARTBEAT)
+}
+
+fn membership(function: u32) -> Option<Membership> {
+    if !is_present() {
+        return None;
+    }
+    let answer = call_wide(Conduit::Hvc, [u64::from(function), 0, 0, 0, 0, 0, 0, 0]);
+    let Ok([0, role, epoch, base, bytes, deadline_ms, ..]) = answer else { return None };
+    let region = base..base.checked_add(bytes)?;
+    Some(Membership { role: Role::from_code(role)?, epoch: epoch as u32, region, deadline_ms })
 }
 
 /// x0 to x3 of the answer; NOT_SUPPORTED where Corral is not. Most callers drop it: nothing can be done about a

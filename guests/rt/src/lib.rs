@@ -17,6 +17,7 @@ mod pack;
 
 pub use args::Args;
 pub use boot::{Board, Boot, BootError, MAX_CONTEXTS};
+pub use replicated_log;
 
 #[cfg(target_os = "none")]
 pub mod arch;
@@ -32,6 +33,8 @@ pub mod hypercall;
 pub mod interrupts;
 #[cfg(target_os = "none")]
 pub mod psci;
+#[cfg(target_os = "none")]
+pub mod region;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

@@ -13,7 +13,6 @@ fn demand(index: usize) -> Demand {
         domain: id(index),
         priority: 100,
         owned: 4,
-        granted: 4,
         min: 1,
         max: 8,
         contexts_on: 4,
@@ -218,7 +217,6 @@ impl Machine {
             machine.demands.push(Demand {
                 priority: 1 + random.below(3) as u8,
                 owned,
-                granted: owned,
                 min: random.below(owned + 1),
                 max: owned + random.below(6),
                 contexts_on: owned + random.below(contexts - owned + 1),

@@ -11,7 +11,7 @@ fn cores(text: &str) -> CoreSet {
 #[test]
 fn every_order_is_read() {
     let at_once = Patience { within: Some(0), give_up: false };
-    let moved = |from, to, patience| Order::Move { cores: cores("3"), from, to, patience };
+    let moved = |from, to, patience| Order::Move(Move { cores: cores("3"), from, to, patience });
     let linux = Party::Domain("linux");
     let orders = [
         ("help", Order::Help),
@@ -28,12 +28,12 @@ fn every_order_is_read() {
         ("unfold linux", Order::Unfold("linux")),
         (
             "on 2-5,7",
-            Order::Move {
+            Order::Move(Move {
                 cores: cores("2-5,7"),
                 from: Some(Party::Off),
                 to: Party::Pool,
                 patience: Patience::default(),
-            },
+            }),
         ),
         ("set linux 2", Order::Set { domain: "linux", count: 2, patience: Patience::default() }),
         ("cancel 3", Order::Cancel(cores("3"))),

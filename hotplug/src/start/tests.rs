@@ -6,7 +6,7 @@ const ENTRY: Entry = Entry { address: 0x4000_0000, context_id: 7 };
 fn attached() -> (RunQueue, Slot, CpuPower) {
     let queue = RunQueue::new();
     let slot = queue.attach(ContextId(1), Priority(1)).unwrap();
-    (queue, slot, CpuPower::new())
+    (queue, slot, CpuPower::default())
 }
 
 #[test]

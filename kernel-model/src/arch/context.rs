@@ -5,9 +5,10 @@ use super::timer;
 use crate::core_id::CoreId;
 use crate::domain::Domain;
 use crate::history::violation;
+use crate::manifest::InjectedFault;
 use crate::psci::CpuPower;
 use crate::run_queue::ContextId;
-use crate::simulation::step;
+use crate::simulation::{self, step};
 use crate::stolen::StolenTime;
 use hotplug::placement::Seat;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -18,6 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 pub struct Registers {
     /// x0 to x30.
     pub x: [u64; 31],
+    /// A system error was put in.
+    pub error: bool,
 }
 
 impl Registers {
@@ -38,6 +41,7 @@ pub struct Context {
     pub power: CpuPower,
     pub seat: Seat,
     pub stolen: &'static StolenTime,
+    pub fault: AtomicU32,
     wanted: AtomicU32,
     stolen_since: AtomicU64,
     /// Core + 1 that it is loaded on.
@@ -46,6 +50,8 @@ pub struct Context {
     runs: AtomicBool,
     /// An interrupt is in the list registers.
     listed: AtomicBool,
+    /// What it does instead of its program: an [`InjectedFault`], or 0.
+    struck: AtomicU32,
     /// When its timer fires; 0: never.
     timer: AtomicU64,
 }
@@ -57,9 +63,11 @@ impl Context {
             id,
             index,
             domain,
-            power: CpuPower::new(),
+            power: CpuPower::default(),
             seat: Seat::new(),
             stolen,
+            fault: AtomicU32::new(0),
+            struck: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
             stolen_since: AtomicU64::new(0),
             loaded: AtomicU32::new(0),
@@ -93,12 +101,44 @@ impl Context {
         std::ptr::null()
     }
 
+    /// Changes the registers of the loaded context: by a system error the guest panics.
+    pub fn with_registers(&self, change: impl FnOnce(&mut Registers)) {
+        let mut registers = Registers::default();
+        change(&mut registers);
+        if registers.error {
+            self.struck.store(InjectedFault::Panic as u32, Relaxed);
+        }
+    }
+
+    /// The loaded context goes on with this instruction. False: it is not at EL1 now.
+    pub fn misguide(&self, _core: &CoreLocal, instruction: u32) -> bool {
+        const BRANCH_TO_ITSELF: u32 = 0x1400_0000;
+        let at_el1 = simulation::random(|random| random.percent(80));
+        if at_el1 {
+            let fault =
+                if instruction == BRANCH_TO_ITSELF { InjectedFault::Livelock } else { InjectedFault::WildStore };
+            self.struck.store(fault as u32, Relaxed);
+        }
+        at_el1
+    }
+
+    /// What it does instead of its program.
+    pub fn struck(&self) -> Option<InjectedFault> {
+        InjectedFault::from_code(self.struck.load(Relaxed).into())
+    }
+
+    /// It does nothing of what its guest would.
+    pub fn is_struck(&self) -> bool {
+        self.struck().is_some() || self.fault.load(Relaxed) != 0
+    }
+
     /// It starts from reset.
     pub fn reset(&self, _entry: u64, _x0: u64) {
         if self.runs.swap(true, Relaxed) {
             violation(&format!("domain {} context {} was started while it ran", self.domain.id.index(), self.index));
         }
         self.timer.store(0, Relaxed);
+        self.struck.store(0, Relaxed);
         self.listed.store(false, Relaxed);
     }
 

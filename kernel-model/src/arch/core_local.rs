@@ -6,6 +6,7 @@ use crate::core_id::CoreId;
 use crate::mailbox::Mailbox;
 use crate::power::Power;
 use crate::run_queue::{RunQueue, Slot};
+use crate::trace::Area;
 use crate::transfer::Errand;
 use crate::{boot, simulation};
 use std::sync::Mutex;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 pub struct CoreLocal {
     pub id: CoreId,
     /// Where it is rung.
-    pub mpidr: usize,
+    pub doorbell: usize,
     pub mailbox: Mailbox,
     pub queue: RunQueue,
     pub shared: AtomicBool,
@@ -28,6 +29,10 @@ pub struct CoreLocal {
     pub timer_on: AtomicBool,
     pub errand: Errand,
     pub power: Power,
+    pub lodger: AtomicU32,
+    pub guard: AtomicU32,
+    pub unread: AtomicBool,
+    trace: Area,
     current: Mutex<Option<(Slot, &'static Context)>>,
 }
 
@@ -36,8 +41,8 @@ impl CoreLocal {
     pub fn new(id: CoreId) -> Self {
         Self {
             id,
-            mpidr: id.index(),
-            mailbox: Mailbox::new(),
+            doorbell: id.index(),
+            mailbox: Mailbox::default(),
             queue: RunQueue::new(),
             shared: AtomicBool::new(false),
             slice_end: AtomicU64::new(0),
@@ -47,6 +52,10 @@ impl CoreLocal {
             timer_on: AtomicBool::new(false),
             errand: Errand::default(),
             power: Power::default(),
+            lodger: AtomicU32::new(0),
+            guard: AtomicU32::new(0),
+            unread: AtomicBool::new(false),
+            trace: Area::default(),
             current: Mutex::new(None),
         }
     }
@@ -54,6 +63,16 @@ impl CoreLocal {
     /// The kernel's global data.
     pub fn kernel(&self) -> &'static Kernel {
         boot::kernel()
+    }
+
+    /// The contexts here that are its owner's.
+    pub fn residents(&self) -> usize {
+        self.queue.attached().saturating_sub(usize::from(self.lodger.load(Relaxed) != 0))
+    }
+
+    /// What it counts.
+    pub fn trace(&self) -> &Area {
+        &self.trace
     }
 
     /// The running core's data.
@@ -80,6 +99,7 @@ impl CoreLocal {
         self.ran_last.store(0, Relaxed);
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
+        self.guard.store(0, Relaxed);
         self.set_current(None);
     }
 }

@@ -78,6 +78,11 @@ pub mod exception {
         guest::run(core)
     }
 
+    /// The guest takes an SError of its own.
+    pub fn inject_system_error(registers: &mut Registers) {
+        registers.error = true;
+    }
+
     /// Sets whether waiting traps.
     pub fn trap_waits(share: WaitTrap) {
         simulation::with_this(|hardware| hardware.traps = share);
@@ -121,18 +126,83 @@ pub mod mmu {
     }
 }
 
+/// Caches.
+pub mod cache {
+    /// Nothing is there.
+    pub fn clear(_bytes: &mut [u8]) {}
+
+    /// There is no cache.
+    pub fn clean(_bytes: &mut [u8]) {}
+}
+
 /// Stage 2.
 pub mod stage2 {
     use super::mmu::Table;
-    use crate::simulation::step;
+    use crate::history::violation;
+    use crate::simulation::{self, step};
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
 
-    /// A domain's translation: none.
-    pub struct Stage2;
+    /// What a domain may do with a piece of memory.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Right {
+        /// Nothing.
+        None,
+        /// Read.
+        Read,
+        /// Read and write.
+        Write,
+    }
+
+    /// No domain's translation is used on this core.
+    pub fn leave() {
+        step();
+        simulation::with_this(|hardware| hardware.vmid = 0);
+    }
+
+    /// A domain's translation: its right to its group's region, as it is in the tables and as TLBs have it.
+    pub struct Stage2 {
+        vmid: u8,
+        table: AtomicU32,
+        buffered: AtomicU32,
+    }
 
     impl Stage2 {
         /// An empty one.
-        pub const fn new(_root: &'static Table, _vmid: u8) -> Self {
-            Self
+        pub const fn new(_root: &'static Table, vmid: u8) -> Self {
+            Self { vmid, table: AtomicU32::new(Right::None as u32), buffered: AtomicU32::new(Right::None as u32) }
+        }
+
+        /// What the domain may do with its group's region now.
+        pub fn right(&self) -> Right {
+            match self.buffered.load(Relaxed) {
+                right if right == Right::Write as u32 => Right::Write,
+                right if right == Right::Read as u32 => Right::Read,
+                _ => Right::None,
+            }
+        }
+
+        /// Maps its group's region.
+        ///
+        /// # Errors
+        /// None.
+        pub fn map_shared(
+            &self,
+            _ipa: u64,
+            _physical: u64,
+            _length: u64,
+            right: Right,
+            _take_table: impl FnMut() -> Option<&'static Table>,
+        ) -> Result<(), ()> {
+            step();
+            self.table.store(right as u32, Relaxed);
+            Ok(())
+        }
+
+        /// Maps nothing any more.
+        pub fn cut(&self) {
+            step();
+            self.table.store(Right::None as u32, Relaxed);
         }
 
         /// Maps memory.
@@ -140,6 +210,20 @@ pub mod stage2 {
         /// # Errors
         /// None.
         pub fn map_ram(
+            &self,
+            _ipa: u64,
+            _physical: u64,
+            _length: u64,
+            _take_table: impl FnMut() -> Option<&'static Table>,
+        ) -> Result<(), ()> {
+            Ok(())
+        }
+
+        /// Maps memory, page by page.
+        ///
+        /// # Errors
+        /// None.
+        pub fn map_pages(
             &self,
             _ipa: u64,
             _physical: u64,
@@ -165,11 +249,18 @@ pub mod stage2 {
         /// Enters it.
         pub fn enter(&self) {
             step();
+            simulation::with_this(|hardware| hardware.vmid = self.vmid);
         }
 
         /// Forgets it everywhere.
         pub fn invalidate(&self) {
             step();
+            simulation::with_this(|hardware| {
+                if hardware.vmid != self.vmid {
+                    violation("what is not entered is invalidated");
+                }
+            });
+            self.buffered.store(self.table.load(Relaxed), Relaxed);
         }
     }
 }

@@ -5,10 +5,9 @@
 //! or the last core of a stopping domain). `Context::core` names it.
 
 use super::core_local::CoreLocal;
-use super::gic;
-use super::stage2;
 use super::sysreg::{isb, read, write};
 use super::timer;
+use super::{cache, exception, gic, mmu, stage2};
 use crate::domain::{Domain, Port};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -103,11 +102,33 @@ const SCTLR_RESET: u64 = 0x30d0_0800;
 pub const SPSR_ENTRY: u64 = 0x3c5;
 
 #[repr(C, align(64))]
+#[derive(Clone, Copy)]
 struct State {
     registers: Registers,
     system: SystemRegisters, // within reach of STP
     floating_point: FloatingPoint,
     list: ListRegisters,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            registers: Registers::default(),
+            floating_point: FloatingPoint::ZERO,
+            system: SystemRegisters::default(),
+            list: gic::empty_list_registers(),
+        }
+    }
+}
+
+/// A context's processor state in a checkpoint.
+pub struct Saved(State);
+
+impl Saved {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(State::new())
+    }
 }
 
 /// A context: one virtual CPU of a domain.
@@ -128,6 +149,8 @@ pub struct Context {
     wanted: AtomicU32,
     /// Since when others run in its stead, in ticks; 0: it runs, or waits for an interrupt. Only its core's.
     stolen_since: AtomicU64,
+    /// The fault that it is to have as soon as it runs (`InjectedFault`); 0: none.
+    pub fault: AtomicU32,
     /// What the guest is told of that.
     pub stolen: &'static StolenTime,
 }
@@ -140,19 +163,15 @@ impl Context {
     /// A context that is off.
     pub fn new(id: ContextId, index: u16, domain: &'static Domain, stolen: &'static StolenTime) -> Self {
         Self {
-            state: UnsafeCell::new(State {
-                registers: Registers::default(),
-                floating_point: FloatingPoint::ZERO,
-                system: SystemRegisters::default(),
-                list: gic::empty_list_registers(),
-            }),
+            state: UnsafeCell::new(State::new()),
             id,
             index,
             domain,
-            power: CpuPower::new(),
+            power: CpuPower::default(),
             seat: Seat::new(),
             wanted: AtomicU32::new(0),
             stolen_since: AtomicU64::new(0),
+            fault: AtomicU32::new(0),
             stolen,
         }
     }
@@ -187,6 +206,13 @@ impl Context {
         }
     }
 
+    /// Forgets what was meant for its last life. It is off.
+    pub fn begin_anew(&self) {
+        self.power.reset();
+        self.take_wanted();
+        self.fault.store(0, Ordering::Relaxed);
+    }
+
     fn state(&self) -> *mut State {
         self.state.get()
     }
@@ -195,6 +221,35 @@ impl Context {
     pub fn registers(&self) -> *const Registers {
         // SAFETY: takes an address, reads nothing.
         unsafe { &raw const (*self.state()).registers }
+    }
+
+    /// Changes the registers of the context, which is loaded.
+    pub fn with_registers(&self, change: impl FnOnce(&mut Registers)) {
+        // SAFETY: ownership (module documentation): the core that holds the context runs this.
+        change(unsafe { &mut (*self.state()).registers });
+    }
+
+    /// Puts an instruction where the context, which is loaded, goes on, masks its interrupts, and lets its x0 lead
+    /// nowhere. False: it is not at EL1 now.
+    pub fn misguide(&self, core: &CoreLocal, instruction: u32) -> bool {
+        const NOWHERE: u64 = 0x7f_ffff_f000;
+        let mut done = false;
+        self.with_registers(|registers| {
+            let at_el1 = registers.spsr & 0xf != 0;
+            let Some(physical) = exception::physical_address(registers.elr).filter(|_| at_el1) else { return };
+            registers.spsr |= 0x3c0;
+            registers.set(0, NOWHERE);
+            if let Some(checkpoints) = &self.domain.checkpoints {
+                checkpoints.write(core, self.domain, physical);
+            }
+            let written = mmu::with_window(core, physical, 4, |bytes| {
+                bytes.copy_from_slice(&instruction.to_le_bytes());
+                cache::clean(bytes);
+            });
+            cache::invalidate_instructions();
+            done = written.is_some();
+        });
+        done
     }
 
     /// Sets the state in which PSCI enters a CPU (PSCI 1.1, 6.4): everything at reset, x0 given.
@@ -206,6 +261,18 @@ impl Context {
         state.registers = registers;
         state.floating_point = FloatingPoint::ZERO;
         state.system = SystemRegisters { sctlr_el1: SCTLR_RESET, ..SystemRegisters::default() };
+    }
+
+    /// Keeps the state of the context, which stands still on a core that waits for the caller.
+    pub fn save(&self, saved: &mut Saved) {
+        // SAFETY: ownership (module documentation): the core that holds it waits until the caller lets it go on.
+        saved.0 = unsafe { *self.state() };
+    }
+
+    /// Puts the context, which is on no core, back to this state.
+    pub fn restore(&self, saved: &Saved) {
+        // SAFETY: ownership (module documentation): the caller is the last core of a stopping domain.
+        unsafe { *self.state() = saved.0 }
     }
 
     /// The virtual timers' next deadline in counter ticks, of a context that is not loaded.

@@ -5,6 +5,7 @@
 
 use super::cache;
 use super::context::Context;
+use super::gic;
 use super::mmu::PAGE;
 use super::sysreg::{read, write};
 use crate::boot::Kernel;
@@ -45,6 +46,8 @@ pub struct CoreLocal {
     pub id: CoreId,
     /// Affinity.
     pub mpidr: Mpidr,
+    /// What rings it.
+    pub doorbell: u64,
     /// Physical address of this core's GIC redistributor frames (own; 0 before start-up).
     pub redistributor: AtomicU64,
     /// Messages from other cores.
@@ -67,6 +70,15 @@ pub struct CoreLocal {
     pub errand: Errand,
     /// Idle times, and how it goes off and wakes.
     pub power: Power,
+    /// A context of a domain that does not own the core, plus one; 0: there is none. Changed under the owner's placement
+    /// lock.
+    pub lodger: AtomicU32,
+    /// The group that the core looks after, plus one; 0: none (own).
+    pub guard: AtomicU32,
+    /// A guard of the group that it serves found a message unread when it looked last.
+    pub unread: AtomicBool,
+    /// The attempt at a checkpoint that it last stood still for (own).
+    pub stands: AtomicU64,
     /// The context whose state is in the core's registers (own).
     current: AtomicPtr<Context>,
     /// Slot of `current` in `queue` (own).
@@ -86,8 +98,9 @@ impl CoreLocal {
             kernel,
             id,
             mpidr,
+            doorbell: gic::doorbell(mpidr),
             redistributor: AtomicU64::new(0),
-            mailbox: Mailbox::new(),
+            mailbox: Mailbox::default(),
             queue: RunQueue::new(),
             shared: AtomicBool::new(false),
             slice_end: AtomicU64::new(0),
@@ -97,6 +110,10 @@ impl CoreLocal {
             timer_on: AtomicBool::new(false),
             errand: Errand::default(),
             power: Power::default(),
+            lodger: AtomicU32::new(0),
+            guard: AtomicU32::new(0),
+            unread: AtomicBool::new(false),
+            stands: AtomicU64::new(0),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
             slot: AtomicU64::new(0),
         };
@@ -122,6 +139,11 @@ impl CoreLocal {
     /// The kernel's global data, without a look whether it is there yet.
     pub fn kernel(&self) -> &'static Kernel {
         self.kernel
+    }
+
+    /// The contexts here that are its owner's.
+    pub fn residents(&self) -> usize {
+        self.queue.attached().saturating_sub(usize::from(self.lodger.load(Relaxed) != 0))
     }
 
     /// This core's part of what the host reads: exit counters and trace ring.
@@ -164,6 +186,7 @@ impl CoreLocal {
         self.ran_last.store(0, Relaxed);
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
+        self.guard.store(0, Relaxed);
         self.set_current(None);
     }
 

@@ -138,6 +138,17 @@ mod vector {
 /// Makes the loaded guest take an "unknown reason" exception, as for an undefined instruction
 /// (Arm ARM D1.3): state is saved to ELR_EL1 and SPSR_EL1, and VBAR_EL1's vector entered.
 pub fn inject_undefined(registers: &mut Registers) {
+    inject(registers, 0, 0);
+}
+
+/// The guest takes an SError of its own.
+pub fn inject_system_error(registers: &mut Registers) {
+    const OFFSET: u64 = 0x180;
+    const CLASS: u64 = 0x2f;
+    inject(registers, CLASS, OFFSET);
+}
+
+fn inject(registers: &mut Registers, class: u64, offset: u64) {
     let vector = match registers.spsr & 0xf {
         0b0101 => vector::CURRENT_SPX,
         0b0100 => vector::CURRENT_SP0,
@@ -146,8 +157,8 @@ pub fn inject_undefined(registers: &mut Registers) {
     };
     write!("elr_el1", registers.elr);
     write!("spsr_el1", registers.spsr);
-    write!("esr_el1", 1 << 25);
-    registers.elr = read!("vbar_el1").wrapping_add(vector);
+    write!("esr_el1", class << 26 | 1 << 25);
+    registers.elr = read!("vbar_el1").wrapping_add(vector).wrapping_add(offset);
     registers.spsr = SPSR_ENTRY;
 }
 
@@ -157,6 +168,17 @@ pub fn undefined_instruction(fetched: u64) -> Option<u64> {
     let offset = fetched.wrapping_sub(read!("vbar_el1"));
     let is_vector = matches!(offset, vector::CURRENT_SP0 | vector::CURRENT_SPX | vector::LOWER);
     (is_vector && read!("esr_el1") >> 26 == 0).then(|| read!("elr_el1"))
+}
+
+/// Where the loaded guest's EL1 reads `address`, if it can.
+pub fn physical_address(address: u64) -> Option<u64> {
+    let guests = read!("par_el1");
+    // SAFETY: only translates.
+    unsafe { core::arch::asm!("at s12e1r, {}", in(reg) address, options(nostack)) }
+    isb();
+    let found = read!("par_el1");
+    write!("par_el1", guests);
+    (found & 1 == 0).then_some(found & super::mmu::ADDRESS | address & super::mmu::PAGE.wrapping_sub(1))
 }
 
 /// A word with these bits set.

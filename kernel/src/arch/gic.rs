@@ -11,7 +11,7 @@ use crate::platform::device::Registers;
 use crate::platform::machine::Gic;
 use core::sync::atomic::Ordering::Relaxed;
 use domains::mmio::Level;
-use domains::vgic::{HwInterrupts, ListRegisters, Maintenance};
+use domains::vgic::{HwInterrupts, ListRegisters, Maintenance, bits};
 use smp::core_id::Mpidr;
 
 /// The SGI by which cores ring each other.
@@ -155,18 +155,20 @@ fn guest_timers(gic: &Gic) -> u32 {
     1 << gic.timers.virtual_ | 1 << gic.timers.physical
 }
 
-/// Interrupts a core.
-pub fn ring(core: Mpidr) {
+/// What rings a core: ICC_SGI1R_EL1's value.
+pub fn doorbell(core: Mpidr) -> u64 {
     let target = core.value();
     let aff = |shift: u32| target >> shift & 0xff;
     let list = 1u64.wrapping_shl((aff(0) & 0xf) as u32);
     let range = aff(0) >> 4;
+    aff(32) << 48 | range << 44 | aff(16) << 32 | u64::from(DOORBELL) << 24 | aff(8) << 16 | list
+}
+
+/// Interrupts a core.
+pub fn ring(doorbell: u64) {
     // What the other core is to see is written before it is interrupted.
     super::sysreg::dsb();
-    write!(
-        "icc_sgi1r_el1",
-        aff(32) << 48 | range << 44 | aff(16) << 32 | u64::from(DOORBELL) << 24 | aff(8) << 16 | list
-    );
+    write!("icc_sgi1r_el1", doorbell);
     isb();
 }
 
@@ -220,18 +222,9 @@ list_registers! {
     12 "ich_lr12_el2", 13 "ich_lr13_el2", 14 "ich_lr14_el2", 15 "ich_lr15_el2",
 }
 
-/// The numbers of the bits that are set.
-fn bits(mut set: u16) -> impl Iterator<Item = usize> {
-    core::iter::from_fn(move || {
-        let n = set.trailing_zeros() as usize;
-        set &= set.checked_sub(1)?;
-        Some(n)
-    })
-}
-
 /// Reads back the list registers that are in use; returns ICH_HCR_EL2.EOIcount.
 pub fn read_list(list: &mut ListRegisters) -> u32 {
-    for n in bits(list.used()) {
+    for n in bits(list.used().into()).map(|n| n as usize) {
         list.set(n, read_list_register(n));
     }
     (read!("ich_hcr_el2") >> 27) as u32
@@ -240,7 +233,7 @@ pub fn read_list(list: &mut ListRegisters) -> u32 {
 /// Writes the list registers that changed, and the conditions for a maintenance interrupt;
 /// EOIcount is cleared.
 pub fn write_list(list: &mut ListRegisters, maintenance: Maintenance) {
-    for n in bits(list.take_changed()) {
+    for n in bits(list.take_changed().into()).map(|n| n as usize) {
         write_list_register(n, list.get(n));
     }
     write!("ich_hcr_el2", 1 | maintenance.bits());

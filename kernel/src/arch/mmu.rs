@@ -39,6 +39,11 @@ impl Table {
         self.0.get(index as usize).unwrap_or(&self.0[0])
     }
 
+    /// Translates nothing any more.
+    pub fn clear(&self) {
+        self.0.iter().for_each(|entry| entry.store(0, Relaxed));
+    }
+
     /// Physical address (EL2 runs identity-mapped).
     pub fn address(&self) -> u64 {
         core::ptr::from_ref(self) as u64
@@ -97,19 +102,26 @@ static POOL_USED: AtomicUsize = AtomicUsize::new(0);
 #[derive(Debug)]
 pub struct OutOfTables;
 
-fn take_table() -> Result<&'static Table, OutOfTables> {
-    POOL.get(POOL_USED.fetch_add(1, Relaxed)).ok_or(OutOfTables)
+fn take_table() -> Option<&'static Table> {
+    POOL.get(POOL_USED.fetch_add(1, Relaxed))
 }
 
-fn next_level(entry: &AtomicU64) -> Result<&'static Table, OutOfTables> {
+/// The table that an entry of either stage leads to, made by `take_table` if there is none yet.
+///
+/// # Errors
+/// There is none to take.
+pub fn next_level(
+    entry: &AtomicU64,
+    mut take_table: impl FnMut() -> Option<&'static Table>,
+) -> Result<&'static Table, OutOfTables> {
     let value = entry.load(Relaxed);
     if value & VALID == 0 {
-        let table = take_table()?;
+        let table = take_table().ok_or(OutOfTables)?;
         entry.store(table.address() | TABLE_OR_PAGE | VALID, Relaxed);
         return Ok(table);
     }
-    // SAFETY: a valid non-leaf descriptor of EL2's own tables was written above, from a static
-    // `Table`; `map` passes blocks over.
+    // SAFETY: valid descriptors that lead to tables are only written above, with the address of a `Table` that lives as
+    // long as the kernel: `map` passes blocks over, and a guest's RAM and its single pages do not share a block.
     Ok(unsafe { &*((value & ADDRESS) as *const Table) })
 }
 
@@ -120,7 +132,7 @@ fn next_level(entry: &AtomicU64) -> Result<&'static Table, OutOfTables> {
 pub fn map(start: u64, end: u64, access: Access) -> Result<(), OutOfTables> {
     let mut at = start & !(PAGE - 1);
     while at < end {
-        let level2 = next_level(ROOT.entry(at, 1))?;
+        let level2 = next_level(ROOT.entry(at, 1), take_table)?;
         let entry = level2.entry(at, 2);
         if entry.load(Relaxed) & (TABLE_OR_PAGE | VALID) == VALID {
             at = (at & !(BLOCK - 1)).wrapping_add(BLOCK); // mapped as a block already
@@ -131,7 +143,7 @@ pub fn map(start: u64, end: u64, access: Access) -> Result<(), OutOfTables> {
             entry.store(at | access.bits(), Relaxed);
             at = at.wrapping_add(BLOCK);
         } else {
-            next_level(entry)?.entry(at, 3).store(at | access.bits() | TABLE_OR_PAGE, Relaxed);
+            next_level(entry, take_table)?.entry(at, 3).store(at | access.bits() | TABLE_OR_PAGE, Relaxed);
             at = at.wrapping_add(PAGE);
         }
     }
@@ -166,7 +178,7 @@ pub extern "C" fn early_tables(device_tree: u64) {
         .and_then(|()| map(rodata_end, guard, Access::Write))
         .and_then(|()| map(guard.wrapping_add(PAGE), image.end, Access::Write))
         .and_then(|()| map(device_tree & !(BLOCK - 1), (device_tree & !(BLOCK - 1)).wrapping_add(BLOCK), Access::Read))
-        .and_then(|()| next_level(ROOT.entry(WINDOWS, 1)).map(|_| ()));
+        .and_then(|()| next_level(ROOT.entry(WINDOWS, 1), take_table).map(|_| ()));
     if all.is_err() {
         return; // the first access then faults, with nothing to say it to
     }
@@ -190,7 +202,7 @@ pub fn with_window<T>(core: &CoreLocal, physical: u64, length: u64, body: impl F
         return None;
     }
     let window = WINDOWS.wrapping_add(BLOCK.wrapping_mul(core.id.index() as u64));
-    let entry = next_level(ROOT.entry(WINDOWS, 1)).ok()?.entry(window, 2);
+    let entry = next_level(ROOT.entry(WINDOWS, 1), take_table).ok()?.entry(window, 2);
     entry.store((physical & !(BLOCK - 1)) | Access::Write.bits(), Relaxed);
     dsb();
     isb();

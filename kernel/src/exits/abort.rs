@@ -1,12 +1,15 @@
 //! Stage 2 aborts: the board's devices, and what is nowhere.
 
 use super::{Guest, Next};
-use crate::arch::exception::{Syndrome, intermediate_address, undefined_instruction};
+use crate::arch::exception::{Syndrome, fault_address, intermediate_address, physical_address, undefined_instruction};
+use crate::arch::{stage2, timer};
 use crate::domain::Port;
-use crate::{console, transfer};
+use crate::{console, takeover, transfer};
+use domains::manifest::Role;
 use domains::mmio::{Access, AccessKind, AccessSize};
 use domains::protocol::Rule;
 use domains::vgic::Outcome;
+use domains::watchdog;
 use smp::trace::ExitReason;
 
 /// The board's device windows.
@@ -24,10 +27,16 @@ enum Device {
     Redistributors,
     Console,
     Control,
+    WatchdogRefresh,
+    WatchdogControl,
 }
 
 /// The guest fetched an instruction from where it may not.
 pub fn fetch(guest: &mut Guest<'_>) -> Next {
+    // The walk for it may mark its table's entry.
+    if guest.syndrome.is_permission_fault() && guest.syndrome.is_table_walk() && may_write(guest) {
+        return Next::Continue;
+    }
     if !guest.syndrome.is_translation_fault() {
         return guest.fault(Rule::ExternalAbort);
     }
@@ -40,11 +49,42 @@ pub fn fetch(guest: &mut Guest<'_>) -> Next {
     }
 }
 
+/// Whether the page that the guest met is read only for its domain's checkpoint, and no more; the instruction then runs
+/// again.
+fn may_write(guest: &Guest<'_>) -> bool {
+    let domain = guest.domain();
+    // A primary learns that it is one a moment before it has its right.
+    if domain.member().is_some_and(|member| member.team.region.is_some() && member.role() != Role::Standby)
+        && physical_address(fault_address()).is_some_and(|address| domain.is_in_region(address))
+    {
+        return true;
+    }
+    let Some(checkpoints) = &domain.checkpoints else { return false };
+    let base = domain.spec.memory.base.wrapping_sub(domain.memory.start);
+    // HPFAR_EL2 is not valid for such a fault, but for one of a table walk. If nothing is there by now, another CPU has
+    // changed the tables: the guest learns of that itself.
+    let ipa = if guest.syndrome.is_table_walk() {
+        intermediate_address()
+    } else {
+        let Some(physical) = physical_address(fault_address()) else { return true };
+        physical.wrapping_add(base)
+    };
+    let is_its = checkpoints.write(guest.core, domain, ipa.wrapping_sub(base));
+    if is_its {
+        guest.count(ExitReason::PageWrite);
+        stage2::forget_page(ipa, fault_address());
+    }
+    is_its
+}
+
 /// The guest loaded or stored where nothing is mapped.
 pub fn data(guest: &mut Guest<'_>) -> Next {
     let syndrome = guest.syndrome;
     let outside = if syndrome.is_write() { Rule::Write } else { Rule::Read };
-    if syndrome.is_permission_fault() && syndrome.is_write() {
+    if syndrome.is_permission_fault() && (syndrome.is_write() || syndrome.is_table_walk()) {
+        if may_write(guest) {
+            return Next::Continue;
+        }
         return guest.fault(Rule::Write);
     }
     if !syndrome.is_translation_fault() {
@@ -89,7 +129,10 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
         return None;
     }
     let frames = (guest.domain().contexts().len() as u64).wrapping_mul(REDISTRIBUTOR_BYTES);
+    let group = u64::from(guest.domain().member().is_some());
     let windows = [
+        (Device::WatchdogRefresh, watchdog::REFRESH, watchdog::FRAME.wrapping_mul(group)),
+        (Device::WatchdogControl, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
         (Device::Console, CONSOLE, CONSOLE_BYTES),
         (Device::Control, CONTROL, CONSOLE_BYTES),
         (Device::Distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
@@ -143,6 +186,21 @@ fn access(guest: &mut Guest<'_>, device: Device, access: &Access) -> Outcome {
             guest.context.refresh_interrupts(guest.core);
             if let Some(said) = said {
                 transfer::said(guest.core, domain, said);
+            }
+            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
+        }
+        Device::WatchdogRefresh | Device::WatchdogControl => {
+            guest.count(ExitReason::ConsoleMmio);
+            let (mut watchdog, now) = (domain.watchdog.lock(), timer::now());
+            let (read, beats) = match (device, access.kind) {
+                (Device::WatchdogControl, _) => watchdog.control(access, now),
+                (_, AccessKind::Read) => (Some(0), false),
+                (_, AccessKind::Write(_)) => (None, watchdog.refresh(now)),
+            };
+            let patience = watchdog.patience().filter(|_| beats);
+            drop(watchdog);
+            if let Some(patience) = patience {
+                takeover::refreshed(guest.core, domain, patience);
             }
             read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
         }

@@ -4,9 +4,10 @@ use super::{Guest, Next};
 use crate::arch::context::Context;
 use crate::domain::Domain;
 use crate::trace::{self, About};
-use crate::{console, domain, operate, schedule, transfer};
+use crate::{console, domain, operate, schedule, takeover, transfer};
 use core::sync::atomic::Ordering::Relaxed;
-use domains::control::{Answer, Request, Said, Wish};
+use domains::control::{Request, Said, Wish};
+use domains::manifest::GroupError;
 use domains::protocol::{EndKind, REPORT_MODULE, ReportKey, hypercall};
 use domains::psci::{self, AffinityState, Call, Entry, PsciError, SUCCESS};
 use domains::stolen;
@@ -19,9 +20,14 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     arguments.copy_from_slice(guest.registers.x.first_chunk::<8>().unwrap_or(&[0; 8]));
     let call = psci::decode(&arguments);
     let reason = match call {
-        Ok(Call::ConsoleWrite(_) | Call::Exit { .. } | Call::Report { .. } | Call::IrqEnable { .. }) => {
-            ExitReason::Hypercall
-        }
+        Ok(
+            Call::ConsoleWrite(_)
+            | Call::Exit(_)
+            | Call::Report(..)
+            | Call::IrqEnable(..)
+            | Call::Group
+            | Call::Heartbeat,
+        ) => ExitReason::Hypercall,
         _ => ExitReason::Psci,
     };
     guest.count(reason);
@@ -38,11 +44,11 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             guest.registers.x.iter_mut().zip(values).for_each(|(register, value)| *register = value);
             return Ok(Next::Continue);
         }
-        Call::AffinityInfo { target } => {
+        Call::AffinityInfo(target) => {
             let state = context_of(domain, target)?.power.affinity_info();
             return Ok(answer(guest, state as u64));
         }
-        Call::CpuOn { target, entry, context_id } => cpu_on(guest, target, Entry { address: entry, context_id })?,
+        Call::CpuOn(target, entry) => cpu_on(guest, target, entry)?,
         Call::CpuSuspend => {
             guest.registers.set(0, SUCCESS);
             schedule::wait(guest.core);
@@ -55,19 +61,26 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             return Ok(Next::Schedule);
         }
         Call::SystemOff => return Ok(end(guest, EndKind::Off)),
-        Call::SystemReset => return Ok(end(guest, EndKind::Reset)),
-        Call::Exit { code } => return Ok(end(guest, if code == 0 { EndKind::Exit } else { EndKind::Failed })),
+        Call::SystemReset => {
+            takeover::failed(guest.core, domain, GroupError::Reset, EndKind::Reset);
+            return Ok(Next::Schedule);
+        }
+        Call::Exit(0) => return Ok(end(guest, EndKind::Exit)),
+        Call::Exit(_) => {
+            takeover::failed(guest.core, domain, GroupError::Fault, EndKind::Failed);
+            return Ok(Next::Schedule);
+        }
         Call::ConsoleWrite(words) => {
             let (bytes, length) = hypercall::unpack(&words).ok_or(PsciError::InvalidParameters)?;
             console::write(domain.tag(), bytes.get(..length).unwrap_or_default());
         }
-        Call::Report { key, value } => {
+        Call::Report(key, value) => {
             let name = ReportKey::from_code(key).ok_or(PsciError::InvalidParameters)?;
             // Logged too: a run is judged by it, and a trace ring may overflow.
             info!(target: REPORT_MODULE, "domain={} {name}={value}", domain.spec.name);
             trace::record(guest.core, Event::Metric, About::Context(guest.context), key, value);
         }
-        Call::IrqEnable { interrupt, priority } => {
+        Call::IrqEnable(interrupt, priority) => {
             guest.context.fold_interrupts(guest.core);
             domain.vgic.enable_private(usize::from(guest.context.index), u32::from(interrupt), priority);
             guest.context.list_interrupts();
@@ -84,17 +97,23 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             guest.registers.set(1, request.map_or(0, |request| request.wish as u64));
             guest.registers.set(2, request.map_or(0, |request| u64::from(request.context)));
         }
-        Call::CoreAnswer { context, refused } => {
+        Call::CoreAnswer(context, answer) => {
             let known = |index: &u16| usize::from(*index) < domain.contexts().len();
             let context = u16::try_from(context).ok().filter(known).ok_or(PsciError::InvalidParameters)?;
-            let answer = if refused { Answer::Refused } else { Answer::Busy };
             transfer::said(guest.core, domain, Said::Answer(answer, Request { wish: Wish::Offline, context }));
         }
-        Call::CoreOrder { core, target, deadline_ms } => {
+        Call::CoreOrder(core, target, deadline_ms) => {
             if !domain.spec.manages_cores {
                 return Err(PsciError::Denied);
             }
             operate::managed(guest.core, core, target, deadline_ms)?;
+        }
+        Call::Group | Call::Heartbeat => {
+            let answer =
+                takeover::answer(guest.core, domain, call == Call::Heartbeat).ok_or(PsciError::NotSupported)?;
+            for (register, value) in guest.registers.x.iter_mut().skip(1).zip(answer) {
+                *register = value;
+            }
         }
         Call::PvTimeStructure => {
             let address = stolen::address(guest.context.index).filter(|_| domain.has_board());

@@ -14,9 +14,9 @@ use crate::arch::gic;
 use crate::boot::machine;
 use crate::domain::{self, Domain};
 use crate::trace::{self, About};
-use crate::{console, fail, operate, schedule};
-use domains::protocol::{EndKind, FaultReport, Rule, Tag};
-use log::warn;
+use crate::{console, fail, operate, schedule, takeover};
+use domains::manifest::GroupError;
+use domains::protocol::{EndKind, Rule, Tag};
 use smp::trace::{Event, ExitReason};
 
 /// Exception classes (Arm ARM D19.2.37).
@@ -73,18 +73,12 @@ impl Guest<'_> {
     pub fn fault(&mut self, rule: Rule) -> Next {
         self.count(ExitReason::Fault);
         let domain = self.domain();
-        let report = FaultReport {
-            domain: domain.spec.name,
-            context: self.context.index,
-            pc: self.registers.elr,
-            esr: self.syndrome.0,
-            far: fault_address(),
-            rule,
-        };
-        warn!(target: "domain", "{report}");
-        trace::record(self.core, Event::Fault, About::Context(self.context), report.esr, report.far);
-        trace::record(self.core, Event::FaultAt, About::Context(self.context), report.pc, rule as u64);
-        domain.stop(self.core, EndKind::Fault);
+        let at = [self.registers.elr, self.syndrome.0, fault_address()];
+        let [pc, esr, far] = at;
+        trace::record(self.core, Event::Fault, About::Context(self.context), esr, far);
+        trace::record(self.core, Event::FaultAt, About::Context(self.context), pc, rule as u64);
+        domain.fault.lock().get_or_insert((self.context.index, at, rule));
+        takeover::failed(self.core, domain, GroupError::Fault, EndKind::Fault);
         Next::Schedule
     }
 

@@ -49,6 +49,15 @@ impl Arena {
         Ok(Self { area: Region { start, length: ram.end().wrapping_sub(start) }, next: AtomicU64::new(start), blocks })
     }
 
+    /// An arena in a region of its own: whole blocks that nobody else has.
+    ///
+    /// # Errors
+    /// No translation table is left.
+    pub fn over(area: Region) -> Result<Self, mmu::OutOfTables> {
+        mmu::map(area.start, area.end(), mmu::Access::Write)?;
+        Ok(Self { area, next: AtomicU64::new(area.start), blocks: area.end() })
+    }
+
     /// Physical address of a core's block.
     pub fn block(&self, core: CoreId) -> u64 {
         self.blocks.wrapping_add((core.index() as u64).wrapping_mul(layout::BLOCK))
@@ -81,6 +90,13 @@ impl Arena {
         }
         // SAFETY: all `count` values were written just now; the arena lives for ever.
         Some(unsafe { core::slice::from_raw_parts_mut(first, count) })
+    }
+
+    /// Pages of the arena, for ever, with whatever is in them; `None` when it is full.
+    pub fn bytes(&self, length: u64) -> Option<&'static mut [u8]> {
+        let first = self.take(length, mmu::PAGE)? as *mut u8;
+        // SAFETY: fresh, mapped memory that nothing else is given; all bytes are values.
+        Some(unsafe { core::slice::from_raw_parts_mut(first, length as usize) })
     }
 
     /// Moves `value` into the arena for ever; `None` when it is full.

@@ -79,31 +79,18 @@ pub struct Machine {
     pub break_even_us: Option<u32>,
 }
 
-/// What a device tree lacks.
-#[derive(Clone, Copy, Debug)]
-pub struct Missing {
-    /// The part of the machine.
-    pub what: &'static str,
-    /// The UART, if that was found, to say so.
-    pub uart: Option<Region>,
-}
-
 impl Machine {
-    /// Reads the tree at `address`; `boot_core` is the affinity of the core that runs this.
-    ///
-    /// # Errors
-    /// The part of the machine that the tree does not describe.
-    pub fn read(address: u64, boot_core: Mpidr) -> Result<Self, Missing> {
-        let missing = |what| Missing { what, uart: None };
+    /// What the tree at `address` describes, and what it lacks; `boot_core` is the affinity of the core that runs this.
+    pub fn read(address: u64, boot_core: Mpidr) -> (Self, Option<&'static str>) {
         // SAFETY: boot mapped 2 MiB from here; the booting protocol puts the tree there, no
         // longer than that; `fdt` checks magic and reads within its total size.
-        let tree = unsafe { Fdt::from_ptr(address as *const u8) }.map_err(|_| missing("device tree"))?;
+        let Ok(tree) = (unsafe { Fdt::from_ptr(address as *const u8) }) else {
+            return (Self::default(), Some("device tree"));
+        };
         let mut machine = Self { tree: address..address.wrapping_add(tree.total_size() as u64), ..Self::default() };
         let mut conduit = None;
-        for node in tree.find_node("/").ok_or(missing("root node"))?.children() {
-            machine.take(node, &mut conduit);
-        }
-        let missing = |what| Missing { what, uart: Some(machine.uart).filter(|uart| uart.length != 0) };
+        let nodes = tree.find_node("/").into_iter().flat_map(|root| root.children());
+        nodes.for_each(|node| machine.take(node, &mut conduit));
         let boot_index = machine.cores.iter().position(|core| *core == boot_core);
         let parts = [
             (boot_index.is_some(), "the boot core's cpu node"),
@@ -114,12 +101,11 @@ impl Machine {
             (conduit.is_some(), "arm,psci"),
             (!machine.archive.is_empty(), "boot archive (linux,initrd-start in /chosen)"),
         ];
-        if let Some((_, what)) = parts.into_iter().find(|(is_there, _)| !is_there) {
-            return Err(missing(what));
-        }
         machine.conduit = conduit.unwrap_or_default();
-        machine.cores.swap(0, boot_index.unwrap_or(0));
-        Ok(machine)
+        if let Some(boot_index) = boot_index {
+            machine.cores.swap(0, boot_index);
+        }
+        (machine, parts.into_iter().find(|(is_there, _)| !is_there).map(|(_, what)| what))
     }
 
     /// The boot archive.

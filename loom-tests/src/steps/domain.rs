@@ -21,7 +21,7 @@ impl Domain {
             context.power.reset();
             context.take_wanted();
         }
-        self.quota.restart();
+        self.quota.restart(self.start);
     }
 
     fn bit(&self) -> u32 {
@@ -166,10 +166,12 @@ impl Machine {
             placement.left(others);
             let owned = || self.state_of(core.id) == CoreState::Owned(domain.id);
             unfolds |= others == 0 && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
-            if unfolds {
+            // What is fenced leaves all its cores at once.
+            let stays = others == 0 && domain.heir.is_some() && domain.life.now().phase != Phase::Running && owned();
+            if unfolds || stays {
                 placement.spare.insert(core.id);
             }
-            if others > 0 || unfolds { None } else { transfer::begin(&self.ledger(), core.id, domain.id) }
+            if others > 0 || unfolds || stays { None } else { transfer::begin(&self.ledger(), core.id, domain.id) }
         };
         if domain.life.now().phase == Phase::Running
             && let Some(leaving) = leaving.take()
@@ -203,20 +205,23 @@ impl Machine {
     pub(super) fn leave_life(&self, core: &Core, domain: &Domain, leaving: Option<Leaving>) {
         self.crossing.pass();
         match (domain.life.leave(), leaving) {
-            (Left::Last(_), leaving) => self.finish(core, domain, leaving),
+            (Left::Last(kind), leaving) => self.finish(core, domain, kind, leaving),
             (Left::Others, Some(leaving)) => self.hand_over(core, core.id, leaving),
             (Left::Others, None) => {}
         }
     }
 
     /// The domain runs nowhere any more: restart it, or count its end.
-    fn finish(&self, core: &Core, domain: &Domain, leaving: Option<Leaving>) {
+    fn finish(&self, core: &Core, domain: &Domain, kind: EndKind, leaving: Option<Leaving>) {
         self.crossing.pass();
         let spare = std::mem::take(&mut domain.placement.lock().spare);
         for id in spare.iter() {
             let leaving = {
                 let _placement = domain.placement.lock();
-                transfer::begin(&self.ledger(), id, domain.id)
+                match domain.heir {
+                    Some(heir) => transfer::bequeath(&self.ledger(), self, id, domain.id, heir),
+                    None => transfer::begin(&self.ledger(), id, domain.id),
+                }
             };
             if let Some(leaving) = leaving {
                 self.hand_over(core, id, leaving);
@@ -227,7 +232,7 @@ impl Machine {
             domain.life.restart();
             return self.start_domain(core, domain, leaving);
         }
-        domain.life.end();
+        domain.life.end(kind);
         if let Some(leaving) = leaving {
             self.hand_over(core, core.id, leaving);
         }

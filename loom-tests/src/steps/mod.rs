@@ -83,10 +83,14 @@ pub struct Domain {
     pub id: DomainId,
     pub life: Life,
     pub quota: Quota,
+    /// As many cores as it starts with.
+    pub start: u32,
     pub placement: SpinLock<Placement>,
     pub contexts: Vec<Context>,
     pub takes_idle: bool,
     pub restarts: bool,
+    /// Who gets its cores when it is fenced.
+    pub heir: Option<DomainId>,
 }
 
 /// All cores and domains.
@@ -137,7 +141,7 @@ impl Core {
         Self {
             id: core_id(index),
             queue: RunQueue::new(),
-            mailbox: Mailbox::new(),
+            mailbox: Mailbox::default(),
             errand: Errand::new(),
             current: UnsafeCell::new(None),
             alarm: UnsafeCell::new(0),
@@ -174,7 +178,7 @@ impl Context {
         Self {
             index,
             domain,
-            power: CpuPower::new(),
+            power: CpuPower::default(),
             seat: Seat::new(),
             wanted: AtomicU32::new(0),
             state: UnsafeCell::new(0),
@@ -211,13 +215,15 @@ impl Machine {
             id: domain_id(index),
             life: Life::new(),
             quota: Quota::new(spec.min, spec.start, spec.max),
+            start: spec.start,
             placement: SpinLock::new(Placement::new()),
             contexts: (0..spec.contexts.len()).map(|n| Context::new(index, n)).collect(),
             takes_idle: false,
             restarts: false,
+            heir: None,
         });
         let machine = Self {
-            words: (0..cores).map(|_| LedgerWord::new()).collect(),
+            words: (0..cores).map(|_| LedgerWord::default()).collect(),
             cores: (0..cores).map(Core::new).collect(),
             domains: domains.collect(),
             waiting: AtomicU32::new(0),

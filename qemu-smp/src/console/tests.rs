@@ -3,7 +3,7 @@ use domains::protocol::Mux;
 use super::*;
 
 fn framed(pieces: &[(Tag, &[u8])]) -> Vec<u8> {
-    let (mut mux, mut line) = (Mux::new(), Vec::new());
+    let (mut mux, mut line) = (Mux::default(), Vec::new());
     for (tag, bytes) in pieces {
         mux.write(*tag, bytes, |byte| line.push(byte));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::{Args, Subcommand};
+use domains::manifest::InjectedFault;
 use smp::core_set::CoreSet;
 
 use crate::units::Time;
@@ -79,6 +80,36 @@ pub enum Order {
         #[arg(value_parser = word)]
         domain: String,
     },
+    /// Break a domain, to see what follows
+    #[command(after_help = "\
+KIND is one of
+  hang        its contexts are never run again
+  livelock    its contexts run in a circle, interrupts masked
+  crash       as if it had broken a rule
+  wild-store  its first context stores to where nothing is
+  panic       its first context takes an SError: Linux panics
+  silent      the core of its first context does not answer any more
+  mute        its heartbeats are not heard any more
+  reset       as if it had reset itself")]
+    Fail {
+        /// The domain
+        #[arg(value_parser = word)]
+        domain: String,
+        /// How
+        #[arg(value_name = "KIND", value_parser = InjectedFault::NAMES)]
+        kind: String,
+        /// Not now, but when it becomes the primary of its group
+        #[arg(long)]
+        on_promotion: bool,
+    },
+    /// Replace the primary of a group by a standby
+    Failover {
+        /// The group
+        #[arg(value_parser = word)]
+        group: String,
+    },
+    /// List the members of all groups: role, epoch, whether a standby is ready
+    Groups,
     /// Switch the governor on or off
     Governor {
         /// on or off
@@ -112,6 +143,10 @@ impl fmt::Display for Order {
             Self::Set { domain, number, asking } => write!(out, "set {domain} {number}{asking}"),
             Self::Cancel { cores } => write!(out, "cancel {cores}"),
             Self::Stop { domain } => write!(out, "stop {domain}"),
+            Self::Fail { domain, kind, on_promotion: false } => write!(out, "fail {domain} {kind}"),
+            Self::Fail { domain, kind, on_promotion: true } => write!(out, "fail {domain} {kind} on promotion"),
+            Self::Failover { group } => write!(out, "failover {group}"),
+            Self::Groups => out.write_str("groups"),
             Self::Governor { state } => write!(out, "governor {state}"),
         }
     }

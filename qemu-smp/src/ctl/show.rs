@@ -20,7 +20,7 @@ pub struct Answered {
     pub end: Option<End>,
 }
 
-/// The lines of a table, if the answers list cores or domains: the keys of the first one are the heads.
+/// The lines of a table, if the answers list cores, domains or members of groups: the keys of the first one are the heads.
 pub fn table(replies: &[Reply]) -> Vec<String> {
     let rows: Vec<&Reply> = replies.iter().filter(|reply| is_row(reply)).collect();
     let Some(first) = rows.first() else { return Vec::new() };
@@ -38,7 +38,7 @@ pub fn table(replies: &[Reply]) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
-/// Whether an answer is a row of `cores` or `domains`.
+/// Whether an answer is a row of `cores`, `domains` or `groups`.
 pub fn is_row(reply: &Reply) -> bool {
     reply.words.is_empty() && (reply.value("state").is_some() || reply.value("phase").is_some())
 }
@@ -58,6 +58,7 @@ pub fn line(reply: &Reply) -> Option<String> {
         (Some("refused"), _) => write!(line, "refused: {}", value("reason")),
         (Some("failed"), _) => write!(line, "failed: {}", value("reason")),
         (Some("accepted"), _) => write!(line, "accepted for {}", cores(value("cores"))),
+        (Some("would"), _) if reply.value("cores").is_none() => write!(line, "would be done"),
         (Some("would"), _) => write!(line, "would be done with {}", cores(value("cores"))),
         (Some("asked"), _) => write!(line, "asked for context {}", value("context")),
         (Some("done"), _) => {

@@ -125,6 +125,10 @@ fn the_command_line_makes_orders() {
         (&["cancel", "3"], "cancel 3"),
         (&["stop", "linux"], "stop linux"),
         (&["governor", "off"], "governor off"),
+        (&["fail", "linux", "wild-store"], "fail linux wild-store"),
+        (&["fail", "linux", "hang", "--on-promotion"], "fail linux hang on promotion"),
+        (&["failover", "counter"], "failover counter"),
+        (&["groups"], "groups"),
     ] {
         let words = [&["corral", "ctl"], words].concat();
         let Command::Ctl(args) = Cli::try_parse_from(&words).unwrap().command else { panic!("{words:?}") };
@@ -138,6 +142,10 @@ fn the_command_line_makes_orders() {
         &["stop", "linux\n#1"],
         &["set", "linux", "two"],
         &["governor", "sometimes"],
+        &["fail", "linux", "somehow"],
+        &["fail", "linux"],
+        &["failover"],
+        &["groups", "counter"],
         &["off", "3", "--within", "soon"],
         &[],
     ] {

@@ -1,4 +1,6 @@
-use domains::manifest::{Action, Board, CoreCounts, GovernorSpec, ImageFormat, Memory, PowerSpec};
+use domains::manifest::{
+    Action, Board, CoreCounts, GovernorSpec, GroupAction, GroupError, ImageFormat, Memory, PowerSpec, Role,
+};
 use domains::protocol::ExpectedEnd;
 
 use super::*;
@@ -172,4 +174,44 @@ fn more_domains_than_a_machine_holds_are_refused_at_the_first_too_many() {
     let found = error(&[MACHINE, &all]);
     let line = 4 + 7 * domains::protocol::MAX_DOMAINS;
     assert_eq!(found, format!("test.toml:{line}:1: manifest: more than 32 domains"));
+}
+
+#[test]
+fn groups_are_what_the_kernel_reads() {
+    let second = LINUX.replace("\"linux\"", "\"other\"");
+    let group = "\
+[[group]]
+name = \"pair\"
+members = [\"other\", \"linux\"]
+heartbeat = \"250ms\"
+start = \"0ms\"
+progress = \"1s\"
+standby-cores = 1
+region = \"4MiB\"
+checkpoint = \"50ms\"
+restarts = { max = 7, within = \"1min\" }
+[group.on]
+fault = [\"roll-back\", \"restart\", \"take-over\"]
+order = { primary = \"stop\", standby = \"stop\", promoted = \"take-over\" }
+";
+    let blob = check(&[MACHINE, LINUX, &second, group].concat()).unwrap();
+    let manifest = Manifest::parse(&blob).unwrap();
+    let pair = &manifest.groups[0];
+    assert_eq!((pair.name, pair.members.as_slice()), ("pair", &["other", "linux"][..]));
+    assert_eq!((pair.heartbeat_ms, pair.start_ms, pair.progress_ms, pair.checkpoint_ms), (250, 0, 1000, 50));
+    assert_eq!((pair.standby_cores, pair.region_size), (1, 4 << 20));
+    assert_eq!((pair.restarts_max, pair.restarts_within_ms), (7, 60_000));
+    assert_eq!(pair.action(GroupError::Fault, Role::Primary), GroupAction::RollBack);
+    assert_eq!(pair.action(GroupError::Order, Role::Standby), GroupAction::Stop);
+    assert_eq!(pair.action(GroupError::Reset, Role::Standby), GroupAction::Restart);
+    let wrong = |more: &str| error(&[MACHINE, LINUX, &second, "[[group]]\nname = \"pair\"\n", more]);
+    let members = "members = [\"other\", \"linux\"]\n";
+    assert!(wrong("members = [\"other\"]\n").starts_with("test.toml:20:11: group pair: a group has"));
+    let on = wrong(&format!("{members}on = {{ reset = [\"take-over\", \"ignore\", \"stop\"] }}\n"));
+    assert!(on.starts_with("test.toml:21:16: group pair: on-reset = \"ignore\": "), "{on}");
+    let restarts = wrong(&format!("{members}restarts = {{ max = 1, within = \"0ms\" }}\n"));
+    assert!(restarts.starts_with("test.toml:21:32: group pair: restarts-within-ms = 0: "), "{restarts}");
+    // A checkpoint is as large as its domain.
+    let large = wrong(&format!("{members}checkpoint = \"1s\"\nregion = \"1GiB\"\n"));
+    assert!(large.contains("bytes of memory"), "{large}");
 }

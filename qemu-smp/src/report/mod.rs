@@ -33,8 +33,9 @@ pub fn write(folder: &Path, summary: &Summary, scenario: &Scenario, outcome: &Ou
     };
     let map = CoreMap::from_trace(trace);
     let names: Vec<&str> = scenario.domains.iter().map(|domain| domain.name.as_str()).collect();
-    store(folder, "trace.json", perfetto::render(trace, &map, &names).as_bytes())?;
-    let picture = svg::render(&map, &names, &summary.scenario)
+    let failovers = &summary.failovers.list;
+    store(folder, "trace.json", perfetto::render(trace, &map, &names, failovers).as_bytes())?;
+    let picture = svg::render(&map, &names, &summary.scenario, failovers)
         .map_err(|why| Failure::new(Code::Failed, "cannot draw the core map").why(why))?;
     store(folder, "cores.svg", picture.as_bytes())
 }

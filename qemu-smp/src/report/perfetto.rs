@@ -1,22 +1,25 @@
 //! The trace in Chrome's trace event format, which Perfetto opens: a track for each core with who
-//! owned it, one for each core's moves with their steps, a counter for each domain's load, and everything else as
+//! owned it, one for each core's moves with their steps, one for each group's failovers with theirs, a counter for each domain's load, and everything else as
 //! instants on the core that recorded it.
 
 use domains::ledger::Heir;
 use serde_json::{Value, json};
 use smp::trace::{Event, Record};
+use trace_reader::Tagged;
 
+use crate::summary::failovers::OneFailover;
 use crate::trace::detail::{self, Detail, Named, heir, label};
 use crate::trace::moves::{self, Move};
 use crate::trace::{CoreMap, Trace};
 
-/// Chrome's format wants processes: the cores are one, their moves another, the domains' loads a third.
+/// Chrome's format wants processes: the cores are one, their moves another, the domains' loads and the groups two more.
 const CORES: u32 = 1;
 const MOVES: u32 = 2;
 const LOADS: u32 = 3;
+const GROUPS: u32 = 4;
 
 /// The file's text.
-pub fn render(trace: &Trace, map: &CoreMap, names: &[&str]) -> String {
+pub fn render(trace: &Trace, map: &CoreMap, names: &[&str], failovers: &[OneFailover]) -> String {
     let mut events = vec![process(CORES, "cores")];
     for (core, spans) in map.cores.iter().enumerate() {
         events.push(json!({
@@ -36,6 +39,10 @@ pub fn render(trace: &Trace, map: &CoreMap, names: &[&str]) -> String {
     if !moves.is_empty() {
         events.push(process(MOVES, "moves"));
         events.extend(moves.iter().flat_map(|of| steps(of, names)));
+    }
+    if !failovers.is_empty() {
+        events.push(process(GROUPS, "failovers"));
+        events.extend(failovers.iter().flat_map(failover));
     }
     let loads = trace.records.iter().filter_map(|record| load(trace, record, names));
     let mut loads = loads.peekable();
@@ -72,6 +79,33 @@ fn steps(of: &Move, names: &[&str]) -> Vec<Value> {
     let giving = step(format!("on to {to}"), of.taken_us, of.given_us);
     let waking = of.taken_us.is_none().then(|| step(format!("woken for {to}"), of.asked_us, of.given_us)).flatten();
     [asking, giving, waking].into_iter().flatten().collect()
+}
+
+/// The steps of a failover, each from the end of the one before; the first begins with the fault, if one was injected.
+fn failover(one: &OneFailover) -> Vec<Value> {
+    let OneFailover { group, from, to, failover } = one;
+    let new = to.as_deref().unwrap_or("nobody");
+    let steps = [
+        (format!("{from} has failed"), Some(failover.detected_us)),
+        (format!("{from} is stopped"), failover.stopped_us),
+        (format!("{from} is revoked"), failover.revoked_us),
+        ("the epoch is raised".to_owned(), failover.raised_us),
+        (format!("cores go to {new}"), failover.handed_us),
+        (format!("{new} is notified"), failover.notified_us),
+        (format!("{new} begins"), failover.confirmed_us),
+    ];
+    let mut since = failover.injected_us.unwrap_or(failover.detected_us);
+    let arguments = serde_json::to_value(one).unwrap_or_default();
+    let step = |(name, at): (String, Option<f64>)| {
+        let (begin, end) = (since, at?);
+        since = end;
+        let whole = (end > begin).then_some(end - begin)?;
+        Some(json!({
+            "ph": "X", "pid": GROUPS, "tid": failover.group, "name": format!("{group}: {name}"), "cat": "failover",
+            "ts": begin, "dur": whole, "args": arguments
+        }))
+    };
+    steps.into_iter().filter_map(step).collect()
 }
 
 fn load(trace: &Trace, record: &Record, names: &[&str]) -> Option<Value> {

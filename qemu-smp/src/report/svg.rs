@@ -6,6 +6,7 @@ use std::fmt::Display;
 use domains::ledger::{CoreState, Heir};
 use plotters::prelude::*;
 
+use crate::summary::failovers::OneFailover;
 use crate::trace::detail::kind;
 use crate::trace::{CoreMap, Span, owner};
 
@@ -40,7 +41,7 @@ const IDLE: RGBColor = RGBColor(225, 225, 225);
 const FAILED: RGBColor = RGBColor(213, 50, 0);
 
 /// The picture, as SVG.
-pub fn render(map: &CoreMap, names: &[&str], title: &str) -> Result<String, String> {
+pub fn render(map: &CoreMap, names: &[&str], title: &str, failovers: &[OneFailover]) -> Result<String, String> {
     let cores = u32::try_from(map.cores.len()).unwrap_or(u32::MAX).max(1);
     let legend = legend(map);
     let height = AROUND + ROWS.min(THICKEST_ROW.saturating_mul(cores));
@@ -48,7 +49,7 @@ pub fn render(map: &CoreMap, names: &[&str], title: &str) -> Result<String, Stri
     let mut picture = String::new();
     {
         let root = SVGBackend::with_string(&mut picture, (WIDTH, height)).into_drawing_area();
-        draw(&root, map, &legend, names, title).map_err(text)?;
+        draw(&root, map, &legend, names, title, failovers).map_err(text)?;
         root.present().map_err(text)?;
     }
     Ok(picture)
@@ -61,7 +62,14 @@ fn text(error: impl Display) -> String {
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type DrawingResult<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
-fn draw<'a>(root: &Area<'a>, map: &CoreMap, entries: &[CoreState], names: &[&str], title: &str) -> DrawingResult<'a> {
+fn draw<'a>(
+    root: &Area<'a>,
+    map: &CoreMap,
+    entries: &[CoreState],
+    names: &[&str],
+    title: &str,
+    failovers: &[OneFailover],
+) -> DrawingResult<'a> {
     root.fill(&WHITE)?;
     let (plot, legend) = root.split_horizontally(WIDTH - 170);
     let (unit, per_us) = if map.end_us() < 2e6 { ("ms", 1e-3) } else { ("s", 1e-6) };
@@ -97,6 +105,19 @@ fn draw<'a>(root: &Area<'a>, map: &CoreMap, entries: &[CoreState], names: &[&str
             let corners = [(span.from_us * per_us, row - half / 3.0), (span.to_us * per_us, row + half / 3.0)];
             Some(Rectangle::new(corners, colour(heir(span.state)?).filled()))
         }))?;
+    }
+    // A line from the failure up, with who took over, or what else followed.
+    for one in failovers {
+        let at = one.failover.detected_us * per_us;
+        let ends = vec![(at, -0.5), (at, top)];
+        chart.draw_series([PathElement::new(ends, FAILED.stroke_width(2))])?;
+        let what = match &one.to {
+            Some(to) => format!("{} -> {to}", one.from),
+            None => format!("{}: {}", one.from, one.failover.action),
+        };
+        chart.draw_series([
+            EmptyElement::at((at, top)) + Text::new(what, (4, 1), ("sans-serif", 13).into_font().color(&FAILED))
+        ])?;
     }
     draw_legend(&legend, entries, names)
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub(crate) use log_line::LogLine;
 pub use prepare::{Draft, Hypervisor, Images, Refusal, Workshop};
-pub use session::{Guide, Outcome, Plan, Stop, run, run_guided};
+pub use session::{Guide, Outcome, Plan, Stop, Watcher, run, run_guided, run_watched};
 
 use crate::build::Verbosity;
 use crate::bundle::Substitutes;

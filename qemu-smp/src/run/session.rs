@@ -65,7 +65,7 @@ pub enum Stop {
     TimedOut(Duration),
     /// Ctrl-C or a signal.
     Interrupted,
-    /// The user left the terminal, or the guide the run.
+    /// The user left the terminal, or the guide or the watcher the run.
     Left,
 }
 
@@ -76,6 +76,18 @@ pub struct Guide {
     pub begun: Sender<LiveRun>,
     /// Ends the run.
     pub over: Arc<AtomicBool>,
+}
+
+/// Who looks on from within this process, a line at a time, and gives orders.
+pub trait Watcher {
+    /// Takes a line of a console; the lines come in the order in which the machine's one serial line had their ends.
+    fn line(&mut self, console: ConsoleId, line: &str);
+
+    /// The orders for the kernel's monitor that are due. Asked after each piece of output, and now and then.
+    fn orders(&mut self) -> Vec<String>;
+
+    /// Whether nothing more is to be seen.
+    fn is_over(&self) -> bool;
 }
 
 /// What a run left.
@@ -99,15 +111,20 @@ pub struct Outcome {
 
 /// Runs a machine to its end. Whatever happens, QEMU ends with it and the logs stay.
 pub fn run(plan: &Plan) -> Result<Outcome, Failure> {
-    run_with(plan, None)
+    run_with(plan, None, None)
 }
 
 /// Runs a machine that a guide gives orders to.
 pub fn run_guided(plan: &Plan, guide: Guide) -> Result<Outcome, Failure> {
-    run_with(plan, Some(guide))
+    run_with(plan, Some(guide), None)
 }
 
-fn run_with(plan: &Plan, guide: Option<Guide>) -> Result<Outcome, Failure> {
+/// Runs a machine until a watcher has seen enough, if it does not end before.
+pub fn run_watched(plan: &Plan, watcher: &mut dyn Watcher) -> Result<Outcome, Failure> {
+    run_with(plan, None, Some(watcher))
+}
+
+fn run_with(plan: &Plan, guide: Option<Guide>, watcher: Option<&mut dyn Watcher>) -> Result<Outcome, Failure> {
     let machine = &plan.configuration.machine;
     let folder = RunFolder::create(&plan.runs, &plan.name, machine.memory.0)?;
     let inputs = [folder.write("kernel.img", &plan.kernel)?, folder.write("archive.cpio", &plan.archive)?];
@@ -135,7 +152,7 @@ fn run_with(plan: &Plan, guide: Option<Guide>) -> Result<Outcome, Failure> {
     let mut session = Session {
         process: Process::start(&plan.qemu.program, &arguments)?,
         demultiplexer: Demultiplexer::new(names.len()),
-        mux: Mux::new(),
+        mux: Mux::default(),
         logs,
         kernel: KernelReport::default(),
         assertions: Assertions::new(&plan.scenario),
@@ -144,6 +161,7 @@ fn run_with(plan: &Plan, guide: Option<Guide>) -> Result<Outcome, Failure> {
         attachment,
         control,
         over,
+        watcher,
         started,
         limit: plan.limit,
         decided: None,
@@ -195,7 +213,7 @@ fn note_command(plan: &Plan, folder: &RunFolder, arguments: &[std::ffi::OsString
     Ok(())
 }
 
-struct Session {
+struct Session<'w> {
     process: Process,
     demultiplexer: Demultiplexer,
     mux: Mux,
@@ -208,13 +226,14 @@ struct Session {
     control: Option<Control>,
     /// The guide's word that it is to end.
     over: Option<Arc<AtomicBool>>,
+    watcher: Option<&'w mut dyn Watcher>,
     started: Instant,
     limit: Option<Duration>,
     /// When the kernel gave its verdict.
     decided: Option<Instant>,
 }
 
-impl Session {
+impl Session<'_> {
     fn until_end(&mut self) -> Result<Stop, Failure> {
         loop {
             match self.process.output().recv_timeout(POLL) {
@@ -233,6 +252,10 @@ impl Session {
             }
             let orders = self.control.as_mut().map(Control::poll).unwrap_or_default();
             self.send(ConsoleId::KERNEL, &orders);
+            let orders = self.watcher.as_mut().map(|watcher| watcher.orders()).unwrap_or_default();
+            for order in orders {
+                self.send(ConsoleId::KERNEL, format!("{order}\n").as_bytes());
+            }
             if let Some(stop) = self.stop() {
                 let _ = self.process.end();
                 while let Ok(chunk) = self.process.output().recv() {
@@ -254,6 +277,9 @@ impl Session {
         if let Some(limit) = self.limit.filter(|limit| self.started.elapsed() > *limit) {
             return Some(Stop::TimedOut(limit));
         }
+        if self.watcher.as_ref().is_some_and(|watcher| watcher.is_over()) {
+            return Some(Stop::Left);
+        }
         if self.over.as_ref().is_some_and(|over| over.load(Ordering::Relaxed)) {
             return Some(Stop::Left);
         }
@@ -272,8 +298,9 @@ impl Session {
     fn take(&mut self, chunk: &[u8]) -> Result<(), Failure> {
         for (id, bytes) in self.demultiplexer.push(chunk) {
             if let Some(log) = self.logs.get_mut(id.0) {
-                let (kernel, control) = (&mut self.kernel, &mut self.control);
+                let (kernel, control, watcher) = (&mut self.kernel, &mut self.control, &mut self.watcher);
                 log.write(&bytes, |line| {
+                    watcher.iter_mut().for_each(|watcher| watcher.line(id, line));
                     if id == ConsoleId::KERNEL {
                         kernel.line(line);
                         control.iter_mut().for_each(|control| control.kernel_line(line));

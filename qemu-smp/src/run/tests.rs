@@ -110,3 +110,16 @@ fn assertions_are_about_their_own_domain() {
 fn folders_have_tame_names() {
     assert_eq!(name_of(Path::new("a/my scenario.v2.toml")), "my-scenario-v2");
 }
+
+#[test]
+fn faults_are_orders() {
+    let mut timeline = Timeline::new(&scenario(
+        "[[group]]\nname = \"g\"\nmembers = [\"a\", \"b\"]\n\
+         [[fault]]\nat = \"1s\"\ndomain = \"a\"\nkind = \"hang\"\n\
+         [[fault]]\nwhen = { domain = \"a\", console = \"ready\" }\ndomain = \"b\"\nkind = \"wild-store\"\non = \"promotion\"\n",
+    ));
+    assert!(timeline.due(Duration::ZERO).is_empty());
+    timeline.saw(A, b"ready");
+    assert_eq!(timeline.due(Duration::ZERO), [(ConsoleId::KERNEL, b"fail b wild-store on promotion\n".to_vec())]);
+    assert_eq!(timeline.due(Duration::from_secs(1)), [(ConsoleId::KERNEL, b"fail a hang\n".to_vec())]);
+}

@@ -1,9 +1,10 @@
-//! The scenario's events: what is typed, and when.
+//! The scenario's events and faults: what is typed, and when.
 
 use std::time::Duration;
 
 use crate::console::{ConsoleId, Watch};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, When};
+use crate::units::Time;
 
 #[derive(Debug)]
 enum Trigger {
@@ -27,14 +28,15 @@ pub struct Timeline {
 impl Timeline {
     /// All events of a scenario.
     pub fn new(scenario: &Scenario) -> Self {
+        let trigger = |at: Option<Time>, when: Option<&When>| match (at, when) {
+            (Some(at), _) => Some(Trigger::At(at.0)),
+            (None, Some(when)) => {
+                Some(Trigger::When(ConsoleId::named(scenario, &when.domain)?, Watch::new(&when.console)))
+            }
+            (None, None) => None,
+        };
         let events = scenario.events.iter().filter_map(|event| {
-            let trigger = match (&event.at, &event.when) {
-                (Some(at), _) => Trigger::At(at.0),
-                (None, Some(when)) => {
-                    Trigger::When(ConsoleId::named(scenario, &when.domain)?, Watch::new(&when.console))
-                }
-                (None, None) => return None,
-            };
+            let trigger = trigger(event.at, event.when.as_ref())?;
             let (target, text) = match (&event.input, &event.order) {
                 (Some(input), _) => (ConsoleId::named(scenario, &input.domain)?, input.text.clone()),
                 (None, Some(order)) => (ConsoleId::KERNEL, format!("{order}\n")),
@@ -42,7 +44,11 @@ impl Timeline {
             };
             Some(Pending { trigger, target, bytes: text.into_bytes() })
         });
-        Self { pending: events.collect() }
+        let faults = scenario.faults.iter().filter_map(|fault| {
+            let trigger = trigger(fault.at, fault.when.as_ref())?;
+            Some(Pending { trigger, target: ConsoleId::KERNEL, bytes: format!("{}\n", fault.order()).into_bytes() })
+        });
+        Self { pending: events.chain(faults).collect() }
     }
 
     /// Takes output that events may wait for.

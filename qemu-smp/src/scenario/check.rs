@@ -3,11 +3,14 @@
 
 use std::fmt;
 
+use domains::manifest::{InjectedFault, Words};
 use domains::protocol::ReportKey;
 use smp::trace::ExitReason;
 
-use super::{Assert, KERNEL, Scenario, Source, Step};
+use super::failover::{ON_NOW, ON_PROMOTION};
+use super::{Assert, Fault, KERNEL, Scenario, Source, Step, When};
 use crate::failure::Failure;
+use crate::units::Time;
 
 /// QEMU's limit for the `virt` machine with GICv3.
 const MAX_CORES: u32 = 512;
@@ -129,17 +132,8 @@ impl Scenario {
                 let path = [Key("event"), Index(index), Key(key)];
                 Err(source.error(&path, format!("event {}: {message}", index + 1)))
             };
-            match (&event.at, &event.when) {
-                (Some(_), None) => {}
-                (None, Some(when)) if !self.has(&when.domain) => {
-                    return error("when", format!("there is no domain {}", when.domain));
-                }
-                (None, Some(when)) if when.console.is_empty() => {
-                    return error("when", "console = \"\": an empty text is always there".into());
-                }
-                (None, Some(_)) => {}
-                (Some(_), Some(_)) => return error("when", "has `at` already".into()),
-                (None, None) => return error("at", "neither `at` nor `when`".into()),
+            if let Err((key, message)) = self.check_trigger(event.at, event.when.as_ref()) {
+                return error(key, message);
             }
             match (&event.input, &event.order) {
                 (Some(input), None) if !self.has(&input.domain) => {
@@ -151,6 +145,12 @@ impl Scenario {
                 (Some(_), None) | (None, Some(_)) => {}
                 (Some(_), Some(_)) => return error("order", "has `input` already".into()),
                 (None, None) => return error("input", "neither `input` nor `order`".into()),
+            }
+        }
+        for (index, fault) in self.faults.iter().enumerate() {
+            if let Err((key, message)) = self.check_fault(fault) {
+                let path = [Key("fault"), Index(index), Key(key)];
+                return Err(source.error(&path, format!("fault {}: {message}", index + 1)));
             }
         }
         for (index, assert) in self.assertions.iter().enumerate() {
@@ -166,6 +166,38 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// Exactly one of the two; otherwise the key that is wrong, and why.
+    fn check_trigger(&self, at: Option<Time>, when: Option<&When>) -> Result<(), (&'static str, String)> {
+        match (at, when) {
+            (None, Some(when)) if !self.has(&when.domain) => {
+                Err(("when", format!("there is no domain {}", when.domain)))
+            }
+            (None, Some(when)) if when.console.is_empty() => {
+                Err(("when", "console = \"\": an empty text is always there".into()))
+            }
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+            (Some(_), Some(_)) => Err(("when", "has `at` already".into())),
+            (None, None) => Err(("at", "neither `at` nor `when`".into())),
+        }
+    }
+
+    fn check_fault(&self, fault: &Fault) -> Result<(), (&'static str, String)> {
+        self.check_trigger(fault.at, fault.when.as_ref())?;
+        let (domain, kind) = (&fault.domain, &fault.kind);
+        if !self.domains.iter().any(|known| known.name == *domain) {
+            return Err(("domain", format!("there is no domain {domain}")));
+        }
+        if InjectedFault::from_name(kind).is_none() {
+            return Err(("kind", format!("kind = \"{kind}\": not one of{}", Words(&InjectedFault::NAMES))));
+        }
+        match fault.on.as_deref() {
+            None | Some(ON_NOW) => Ok(()),
+            Some(ON_PROMOTION) if self.groups.iter().any(|group| group.members.contains(domain)) => Ok(()),
+            Some(ON_PROMOTION) => Err(("on", format!("on = \"{ON_PROMOTION}\": {domain} is in no group"))),
+            Some(other) => Err(("on", format!("on = \"{other}\": not one of{}", Words(&[ON_NOW, ON_PROMOTION])))),
+        }
     }
 
     fn has(&self, name: &str) -> bool {

@@ -6,6 +6,7 @@
 mod check;
 mod cores;
 mod error;
+mod failover;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::workspace::Workspace;
 pub use check::{Assertion, Expectation, Metric};
 pub use cores::Cores;
 pub use error::{Source, Step};
+pub use failover::{Actions, Fault, Group};
 pub use policy::{Governor, Load, Power};
 
 /// The name that events and assertions have for the kernel's own console.
@@ -36,6 +38,9 @@ pub struct Scenario {
     /// The domains, in the order of their indices.
     #[serde(default, rename = "domain")]
     pub domains: Vec<Domain>,
+    /// Domains that stand in for each other.
+    #[serde(default, rename = "group")]
+    pub groups: Vec<Group>,
     /// Cores follow the load, if it is there.
     pub governor: Option<Governor>,
     /// What switching a core off costs; without it the machine's own numbers count.
@@ -43,6 +48,9 @@ pub struct Scenario {
     /// The timeline.
     #[serde(default, rename = "event")]
     pub events: Vec<Event>,
+    /// What is broken, and when.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<Fault>,
     /// What decides, beside the kernel's verdict.
     #[serde(default, rename = "assert")]
     pub assertions: Vec<Assert>,
@@ -198,6 +206,12 @@ impl Scenario {
         let scenario: Self = toml::from_str(source.text()).map_err(|error| source.syntax(&error))?;
         scenario.check(source)?;
         Ok(scenario)
+    }
+
+    /// The index of the group that the domain with this index is in.
+    pub fn group_of(&self, domain: usize) -> Option<usize> {
+        let name = &self.domains.get(domain)?.name;
+        self.groups.iter().position(|group| group.members.contains(name))
     }
 }
 

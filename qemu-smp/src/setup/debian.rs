@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::apt::{Apt, OWN_FILES};
 use super::libraries::{self, Packages};
+use super::modules;
 use crate::cli::{Flavour, SetupArgs};
 use crate::failure::{Code, Failure};
 use crate::image::{self, Format};
@@ -29,17 +30,29 @@ impl<'a> Store<'a> {
         Self { folder, args, ui, apt: OnceCell::new() }
     }
 
-    /// Debian's kernel.
-    pub fn kernel(&self) -> Result<PathBuf, Failure> {
+    /// Debian's kernel, and a folder with the modules of it that a guest may load.
+    pub fn kernel(&self) -> Result<(PathBuf, PathBuf), Failure> {
         let (name, meta) = match self.args.kernel_flavour {
             Flavour::Cloud => ("linux-cloud", "linux-image-cloud-arm64"),
             Flavour::Generic => ("linux-generic", "linux-image-arm64"),
         };
+        let modules = self.folder.join(format!("{name}-modules"));
+        if !modules.is_dir() {
+            // Both come from one package, or they would not fit.
+            let _ = fs::remove_file(self.folder.join(name));
+        }
         let find = |unpacked: &Path| first_with_prefix(&unpacked.join("boot"), "vmlinuz-");
-        let kernel = self.keep(name, |apt| apt.dependency(meta, "linux-image-"), find)?;
+        let take_modules = |unpacked: &Path| {
+            let part = self.folder.join(format!("{name}-modules.part"));
+            let _ = fs::remove_dir_all(&part);
+            let _ = fs::remove_dir_all(&modules);
+            modules::collect(unpacked, &part)?;
+            fs::rename(&part, &modules).map_err(|error| Failure::file("cannot write", &modules, &error))
+        };
+        let kernel = self.keep(name, |apt| apt.dependency(meta, "linux-image-"), find, take_modules)?;
         let bytes = fs::read(&kernel).map_err(|error| Failure::file("cannot read", &kernel, &error))?;
         match image::format_of(&bytes) {
-            Ok(Format::Image) => Ok(kernel),
+            Ok(Format::Image) => Ok((kernel, modules)),
             _ => Err(Failure::new(Code::Setup, format!("{} is not a raw arm64 Image", kernel.display()))
                 .why("this Debian release packs its kernel in another way")
                 .remedy(OWN_FILES)),
@@ -51,7 +64,7 @@ impl<'a> Store<'a> {
         let find = |unpacked: &Path| {
             ["bin/busybox", "usr/bin/busybox"].map(|path| unpacked.join(path)).into_iter().find(|path| path.is_file())
         };
-        self.keep("busybox", |_| Ok("busybox-static".to_owned()), find)
+        self.keep("busybox", |_| Ok("busybox-static".to_owned()), find, |_| Ok(()))
     }
 
     /// A folder with stress-ng in `bin` and the libraries that it needs in `lib`.
@@ -86,12 +99,13 @@ impl<'a> Store<'a> {
         Ok(kept)
     }
 
-    /// The kept file called `name`; fetched first if it is missing.
+    /// The kept file called `name`; fetched first if it is missing, together with what `take` wants of its package.
     fn keep(
         &self,
         name: &str,
         package: impl Fn(&Apt) -> Result<String, Failure>,
         find: impl Fn(&Path) -> Option<PathBuf>,
+        take: impl FnOnce(&Path) -> Result<(), Failure>,
     ) -> Result<PathBuf, Failure> {
         let kept = self.folder.join(name);
         let stamp = self.folder.join(format!("{name}.version"));
@@ -106,6 +120,7 @@ impl<'a> Store<'a> {
         let found = find(&unpacked).ok_or_else(|| {
             Failure::new(Code::Setup, format!("{package} {version} has no {name} where it was")).remedy(OWN_FILES)
         })?;
+        take(&unpacked)?;
         // Both lie under target/guest, on one file system, so that this is atomic.
         fs::rename(&found, &kept).map_err(|error| Failure::file("cannot write", &kept, &error))?;
         fs::write(&stamp, format!("{package} {version}\n"))

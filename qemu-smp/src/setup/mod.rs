@@ -5,6 +5,7 @@ mod apt;
 mod debian;
 mod initramfs;
 mod libraries;
+mod modules;
 mod qemu;
 mod sources;
 pub mod toolchain;
@@ -13,6 +14,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::build;
 use crate::cli::SetupArgs;
 use crate::failure::{Code, Failure};
 use crate::process::{self, Limit};
@@ -74,19 +76,25 @@ pub fn ensure(workspace: &Workspace, needs: Needs, args: &SetupArgs, ui: Ui) -> 
     let _lock = lock(&cache.join("lock"), ui)?;
 
     let qemu = qemu::ensure(ui)?;
-    let toolchain = needs.toolchain.then(|| toolchain::ensure(workspace, ui)).transpose()?;
+    let needs_initramfs = needs.debian_initramfs || needs.debian_stress;
+    // An initramfs has modules of the kernel, and programs of this source tree.
+    let toolchain = (needs.toolchain || needs_initramfs).then(|| toolchain::ensure(workspace, ui)).transpose()?;
     let store = debian::Store::new(cache, args, ui);
-    let debian_kernel = needs.debian_kernel.then(|| store.kernel()).transpose()?;
-    let busybox = (needs.debian_initramfs || needs.debian_stress).then(|| store.busybox()).transpose()?;
-    let stress = needs.debian_stress.then(|| store.stress()).transpose()?;
-    let initramfs = |name, more: Option<&Path>| {
-        busybox.as_deref().map(|busybox| initramfs::ensure(workspace, name, busybox, more, ui)).transpose()
+    let linux = (needs.debian_kernel || needs_initramfs).then(|| store.kernel()).transpose()?;
+    let (debian_kernel, modules) = linux.unzip();
+    let initramfs = match (&toolchain, modules) {
+        (Some(toolchain), Some(modules)) if needs_initramfs => Some(initramfs::Contents {
+            busybox: store.busybox()?,
+            modules,
+            programs: build::linux_programs(workspace, toolchain, ui)?,
+        }),
+        _ => None,
     };
-    let debian_initramfs = if needs.debian_initramfs { initramfs("initramfs", None)? } else { None };
-    let debian_stress = match &stress {
-        Some(stress) => initramfs("initramfs-stress", Some(stress))?,
-        None => None,
+    let make = |name, more: Option<&Path>| {
+        initramfs.as_ref().map(|contents| contents.ensure(workspace, name, more, ui)).transpose()
     };
+    let debian_initramfs = if needs.debian_initramfs { make("initramfs", None)? } else { None };
+    let debian_stress = if needs.debian_stress { make("initramfs-stress", Some(&store.stress()?))? } else { None };
     Ok(Ready { qemu, toolchain, debian_kernel, debian_initramfs, debian_stress })
 }
 

@@ -1,5 +1,6 @@
 //! How a run went, as data: what `--json` prints, reports contain and the text is made of.
 
+pub mod failovers;
 mod moves;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use crate::scenario::Scenario;
 use crate::trace::moves::Latency;
 use crate::trace::rest::{self, Rest};
 use crate::trace::{self, CoreMap, DomainStory, Stage, Story};
+use failovers::Failovers;
 use moves::Moves;
 
 /// What came out.
@@ -57,6 +59,8 @@ pub struct Summary {
     pub failed_cores: Vec<u64>,
     /// The moves of cores between owners.
     pub moves: Moves,
+    /// The failures of groups' members, and what followed.
+    pub failovers: Failovers,
     /// How long the cores were off, and how often.
     pub rest: Vec<Rest>,
     /// From asking cores to wake until they ran.
@@ -129,6 +133,7 @@ impl Summary {
             boot: story.stages,
             failed_cores: story.failed_cores,
             moves: Moves::new(&moves, &names),
+            failovers: Failovers::new(scenario, outcome.trace.as_ref()),
             rest: map.as_ref().map(|map| rest::of(map, break_even_us(scenario))).unwrap_or_default(),
             wake_latency: map.as_ref().and_then(rest::wake_latency),
             trace_records: outcome.trace.as_ref().map_or(0, |trace| trace.records.len()),

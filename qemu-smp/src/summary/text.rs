@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use super::failovers::{Failovers, OneFailover};
 use super::moves::Moves;
 use super::{DomainSummary, Result, Summary};
 use crate::console::{Log, printable};
@@ -46,6 +47,7 @@ fn write(out: &mut String, summary: &Summary, logs: &[(String, Log)]) -> fmt::Re
     for domain in &summary.domains {
         write_domain(out, domain)?;
     }
+    write_failovers(out, &summary.failovers)?;
     write_moves(out, &summary.moves)?;
     write_rest(out, summary)?;
     write_exits(out, &summary.domains)?;
@@ -141,6 +143,60 @@ fn write_domain(out: &mut String, domain: &DomainSummary) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn write_failovers(out: &mut String, failovers: &Failovers) -> fmt::Result {
+    for one in failovers.list.iter().take(MOST_CHANGES) {
+        write_failover(out, one)?;
+    }
+    if failovers.list.len() > MOST_CHANGES {
+        writeln!(out, "           {} more failures of groups' members", failovers.list.len() - MOST_CHANGES)?;
+    }
+    if let Failovers { checkpoint_pause: Some(pause), checkpoint_pages, page_writes, .. } = failovers {
+        let Latency { count, min_us, median_us, max_us } = pause;
+        let pauses = format!("{min_us:.1} {median_us:.1} {max_us:.1} us (min median max)");
+        writeln!(
+            out,
+            "checkpoint {count} made, pause {pauses}, {checkpoint_pages} pages copied, {page_writes} write faults"
+        )?;
+    }
+    Ok(())
+}
+
+/// `failover   counter: alpha failed at 210.00 ms (heartbeat), beta is the primary of epoch 2`, and how long that took.
+fn write_failover(out: &mut String, one: &OneFailover) -> fmt::Result {
+    let OneFailover { group, from, to, failover } = one;
+    let (role, error, at) = (failover.role, failover.error, milliseconds(failover.detected_us / 1e3));
+    write!(out, "failover   {group}: {role} {from} failed at {at} ({error}), ")?;
+    match (to, failover.epoch) {
+        (Some(_), Some(epoch)) if failover.rolled_back.is_some() => {
+            writeln!(out, "goes on from its checkpoint as the primary of epoch {epoch}")?;
+        }
+        (Some(to), Some(epoch)) if to == from => writeln!(out, "begins anew as the primary of epoch {epoch}")?,
+        (Some(to), Some(epoch)) => writeln!(out, "{to} is the primary of epoch {epoch}")?,
+        _ if failover.too_often => writeln!(out, "restarted too often: stopped")?,
+        _ if failover.no_standby => writeln!(out, "no standby was ready: restarted")?,
+        _ => writeln!(out, "{}", failover.action)?,
+    }
+    let since = failover.detected_us;
+    let steps = [
+        ("core found silent", failover.silent_us),
+        ("stopped", failover.stopped_us),
+        ("revoked", failover.revoked_us),
+        ("epoch", failover.raised_us),
+        ("cores", failover.handed_us),
+        ("notified", failover.notified_us),
+        ("confirmed", failover.confirmed_us),
+        ("back as standby", failover.restarted_us),
+    ];
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(failover.detection_us().map(|time| format!("detected after {}", milliseconds(time / 1e3))));
+    let done = steps.into_iter().filter_map(|(step, time)| Some((step, time? - since)));
+    parts.extend(done.map(|(step, time)| format!("{step} +{time:.1} us")));
+    if let Some(pages) = failover.rolled_back {
+        parts.push(format!("{pages} pages rolled back"));
+    }
+    if parts.is_empty() { Ok(()) } else { writeln!(out, "           {}", parts.join(", ")) }
 }
 
 fn write_moves(out: &mut String, moves: &Moves) -> fmt::Result {

@@ -8,7 +8,18 @@ use crate::failure::Failure;
 use crate::process::{self, Limit, tail};
 use crate::setup::toolchain::cargo;
 
-const PACKAGES: [&str; 7] = ["smp", "domains", "hotplug", "failover", "rt", "metronome", "qemu-smp"];
+const PACKAGES: [&str; 10] = [
+    "smp",
+    "domains",
+    "hotplug",
+    "failover",
+    "trace-reader",
+    "rt",
+    "replicated-log",
+    "counter",
+    "metronome",
+    "qemu-smp",
+];
 
 /// Longer than a first build takes.
 pub const LIMIT: Limit = Limit::After(Duration::from_secs(30 * 60));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::cargo::succeeds;
-use super::{Case, CaseResult, Context, loom, size};
+use super::{Case, CaseResult, Context, failover_model, loom, size};
 use crate::failure::Failure;
 use crate::setup::toolchain::{self, cargo};
 use crate::ui::{Detail, Ui};
@@ -27,6 +27,14 @@ pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
     let models = {
         let workspace = context.workspace.clone();
         move || succeeds(loom::cargo_loom(&workspace, "clippy").args(["--quiet", "--all-targets"]).args(NO_WARNINGS))
+    };
+    let failovers = {
+        let workspace = context.workspace.clone();
+        move || {
+            succeeds(
+                failover_model::cargo_shuttle(&workspace, "clippy").args(["--quiet", "--release"]).args(NO_WARNINGS),
+            )
+        }
     };
     let target = {
         let workspace = context.workspace.clone();
@@ -57,6 +65,7 @@ pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
         Case::alone("format", format),
         Case::alone("clippy-host", host),
         Case::alone("clippy-models", models),
+        Case::alone("clippy-failovers", failovers),
         Case::alone("clippy-target", target),
     ])
 }

@@ -2,6 +2,8 @@
 //! twice.
 
 mod cargo;
+mod failover;
+mod failover_model;
 mod host;
 mod lint;
 mod loom;
@@ -96,13 +98,14 @@ impl CaseResult {
 type MakeCases = fn(&Context) -> Result<Vec<Case>, Failure>;
 
 /// The suites, the quick ones first.
-const SUITES: [(&str, &str, MakeCases); 7] = [
+const SUITES: [(&str, &str, MakeCases); 8] = [
     ("lint", "format and clippy, for the host and for the target", lint::cases),
     ("unit", "cargo test of the crates that run on the host", cargo::cases),
     ("check", "good scenarios pass `corral check`, bad ones are refused", scenarios::cases),
     ("host", "this command: exit codes, time-outs, Ctrl-C", host::cases),
     ("loom", "models of everything that cores share", loom::cases),
     ("stress", "random moves of simulated cores, on the kernel's own sources, and of a machine's", stress::cases),
+    ("failover", "faults in groups, on simulated cores and on machines, judged from outside", failover::cases),
     ("qemu", "scenarios on machines", qemu::cases),
 ];
 

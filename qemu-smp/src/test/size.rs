@@ -14,11 +14,11 @@ use crate::workspace::Workspace;
 const CRATES: [&str; 5] = ["kernel", "smp", "domains", "hotplug", "failover"];
 
 /// Lines of code in them, without tests, comments and blanks: the limit of the design, for all that
-/// Corral is to become.
-const MAX_LINES: usize = 10_000;
+/// Corral is to become, and more for now (docs/decisions/0011-eleven-thousand-lines.md).
+const MAX_LINES: usize = 11_200;
 
 /// Text and data of the kernel, as QEMU loads it.
-const MAX_IMAGE_BYTES: usize = 256 << 10;
+const MAX_IMAGE_BYTES: usize = 320 << 10;
 
 /// Counts the lines of what runs at EL2.
 pub fn lines(workspace: &Workspace) -> CaseResult {

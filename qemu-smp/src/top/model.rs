@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use domains::DomainId;
 use domains::ledger::{CoreState, Heir};
 use domains::protocol::EndKind;
-use smp::trace::{Event, HeaderFields, Record};
+use smp::trace::{Event, Record};
+use trace_reader::{HeaderFields, Tagged};
 
 use crate::ctl::reply::Reply;
 use crate::trace::detail::{Detail, Named, Step, heir, kind};

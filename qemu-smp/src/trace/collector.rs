@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use smp::core_id::MAX_CORES;
 use smp::trace::exits::DOMAINS;
-use smp::trace::{ExitReason, Exits, Header, HeaderFields, Record, Ring};
+use smp::trace::{ExitReason, Exits, Header, Record, Ring};
+use trace_reader::HeaderFields;
 
 use super::wire::{self, Snapshot};
 use super::{ExitTable, Trace};

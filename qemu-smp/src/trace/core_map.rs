@@ -2,6 +2,7 @@
 
 use domains::ledger::{CoreState, Heir};
 use smp::trace::{Event, Record};
+use trace_reader::Tagged;
 
 use super::Trace;
 

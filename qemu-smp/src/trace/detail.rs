@@ -1,11 +1,13 @@
-//! What the words of a record about moving cores mean.
+//! What the words of a record about moving cores and about groups mean.
 
 use std::fmt;
 
 use domains::DomainId;
 use domains::ledger::{CoreState, Heir};
+use domains::manifest::{GroupAction, GroupError, InjectedFault, Role};
 use hotplug::governor::Reason;
 use smp::trace::{Event, Record};
+use trace_reader::Tagged;
 
 smp::named! {
     /// A step of an order for a core.
@@ -38,6 +40,40 @@ smp::named! {
         Take = 2 "take",
         /// Everything stays.
         Hold = 3 "hold",
+    }
+}
+
+smp::named! {
+    /// A step on the way from a failed member of a group to one that serves again.
+    pub enum FailoverStep {
+        /// A member has failed.
+        Detected = 1 "detected",
+        /// All of its contexts are stopped.
+        Stopped = 2 "stopped",
+        /// It can change nothing any more that others see.
+        Revoked = 3 "revoked",
+        /// The group has a new epoch.
+        Raised = 4 "epoch raised",
+        /// A core is the new primary's.
+        HandedOver = 5 "core handed over",
+        /// The new primary was told.
+        Notified = 6 "notified",
+        /// The new primary beats.
+        Confirmed = 7 "confirmed",
+        /// The failed member starts again as a standby.
+        Restarts = 8 "restarts as standby",
+        /// It does not: that was too often.
+        TooOften = 9 "restarted too often",
+        /// Nobody is there to take over.
+        NoStandby = 10 "no standby",
+        /// A standby can take over.
+        Ready = 11 "ready",
+        /// A fault was put into the member.
+        Injected = 12 "fault injected",
+        /// The primary's state was kept.
+        Checkpoint = 13 "checkpoint",
+        /// A member goes on from its last checkpoint.
+        RolledBack = 14 "rolled back",
     }
 }
 
@@ -80,6 +116,13 @@ pub enum Detail {
         /// The domain's load in permille.
         load: u64,
     },
+    /// A group made a step.
+    Failover {
+        /// Which.
+        step: FailoverStep,
+        /// What the step is about: [`smp::trace::Event::Failover`].
+        word: u64,
+    },
     /// What a domain used.
     Load {
         /// Permille of all its cores.
@@ -103,6 +146,7 @@ impl Detail {
                 reason: b >> 8 & 0xff,
                 load: b >> 16,
             },
+            Event::Failover => Self::Failover { step: FailoverStep::from_code(a)?, word: b },
             Event::Load => Self::Load { busy: a, cores: b },
             _ => return None,
         })
@@ -132,8 +176,52 @@ impl fmt::Display for Named<'_, '_> {
                 }
                 write!(out, ": {}, load {}", reason(*code), percent(*load))
             }
+            Detail::Failover { step, word } => write_failover(out, *step, *word),
             Detail::Load { busy, cores } => write!(out, "load {} of {cores}", percent(*busy)),
         }
+    }
+}
+
+fn write_failover(out: &mut fmt::Formatter<'_>, step: FailoverStep, word: u64) -> fmt::Result {
+    write!(out, "{step}")?;
+    match step {
+        FailoverStep::Detected => match Detected::of(word) {
+            Some(Detected { error, role, action, .. }) => write!(out, ": {error} of the {role}, {action} follows"),
+            None => write!(out, ": {word:#x}"),
+        },
+        FailoverStep::Raised | FailoverStep::Notified | FailoverStep::Confirmed => {
+            write!(out, ": epoch {}", word & 0xffff_ffff)
+        }
+        FailoverStep::HandedOver => write!(out, ": core {word}"),
+        FailoverStep::Injected => write!(out, ": {}", InjectedFault::from_code(word).map_or("?", InjectedFault::name)),
+        FailoverStep::Checkpoint => write!(out, ": {} pages, {} us", word & 0xffff_ffff, (word >> 32) / 1000),
+        FailoverStep::RolledBack => write!(out, ": {word} pages"),
+        _ => Ok(()),
+    }
+}
+
+/// What was detected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// How the member failed.
+    pub error: GroupError,
+    /// What it was in its group.
+    pub role: Role,
+    /// What follows.
+    pub action: GroupAction,
+    /// The group's index.
+    pub group: usize,
+}
+
+impl Detected {
+    /// Reads the second word of [`FailoverStep::Detected`].
+    pub fn of(word: u64) -> Option<Self> {
+        Some(Self {
+            error: GroupError::from_code(word & 0xff)?,
+            role: Role::from_code(word >> 8 & 0xff)?,
+            action: GroupAction::from_code(word >> 16 & 0xff)?,
+            group: usize::try_from(word >> 24).ok()?,
+        })
     }
 }
 

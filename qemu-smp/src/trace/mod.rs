@@ -4,6 +4,7 @@
 mod collector;
 mod core_map;
 pub mod detail;
+pub mod failover;
 pub mod moves;
 pub mod rest;
 mod story;
@@ -16,7 +17,8 @@ pub use core_map::{CoreMap, Span, change, owner};
 pub use story::{DomainStory, Stage, Story};
 
 use smp::trace::exits::DOMAINS;
-use smp::trace::{ExitReason, HeaderFields, Record};
+use smp::trace::{ExitReason, Record};
+use trace_reader::HeaderFields;
 
 /// Exits by domain and reason.
 pub type ExitTable = [[u64; ExitReason::COUNT]; DOMAINS];

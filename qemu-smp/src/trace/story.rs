@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domains::protocol::{EndKind, ReportKey, Rule};
 use serde::Serialize;
 use smp::trace::{Event, ExitReason, Record};
+use trace_reader::Tagged;
 
 use super::Trace;
 use super::detail::{Detail, reason};

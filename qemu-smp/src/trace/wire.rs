@@ -3,7 +3,8 @@
 use smp::trace::exits::DOMAINS;
 use smp::trace::header::{self, MAGIC, VERSION};
 use smp::trace::ring::{self, SLOTS};
-use smp::trace::{ExitReason, HeaderFields, Progress, Record, Ring};
+use smp::trace::{ExitReason, Record, Ring};
+use trace_reader::{HeaderFields, Progress};
 
 use super::ExitTable;
 
@@ -38,7 +39,7 @@ pub fn head(bytes: &[u8]) -> Option<u64> {
 ///
 /// A copy made while the machine runs is no atomic one, and nothing says which of its bytes were
 /// read first. So the head is read on its own before and after, each time with [`head`], and decides
-/// as in [`Ring::read`]. The ring of a machine that has stopped has one head.
+/// as in [`trace_reader::read`]. The ring of a machine that has stopped has one head.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'a> {
     /// The head as read before the bytes were copied.
@@ -50,11 +51,11 @@ pub struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// As [`Ring::read`]; `None` if the bytes are too few for a ring.
+    /// As [`trace_reader::read`]; `None` if the bytes are too few for a ring.
     pub fn read(&self, from: u64, visit: impl FnMut(Record)) -> Option<Progress> {
         let bytes = self.bytes.get(..size_of::<Ring>())?;
-        let copy = |slot: usize| words(bytes, (slot + 1) * ring::WORDS).map(Record::from_words);
-        Some(ring::scan(SLOTS, self.head_before, from, copy, || self.head_after, visit))
+        let copy = |slot: usize| words(bytes, (slot + 1) * ring::WORDS).map(trace_reader::from_words);
+        Some(trace_reader::scan(SLOTS, self.head_before, from, copy, || self.head_after, visit))
     }
 }
 

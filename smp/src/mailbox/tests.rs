@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn only_the_first_post_rings() {
-    let mailbox = Mailbox::new();
+    let mailbox = Mailbox::default();
     assert!(mailbox.is_empty());
     assert_eq!(mailbox.post(Requests::KICK), Doorbell::Ring);
     assert_eq!(mailbox.post(Requests::KICK), Doorbell::AlreadyRung);

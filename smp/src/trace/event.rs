@@ -43,5 +43,11 @@ crate::named! {
         Governor = 17 "governor",
         /// What a domain used in the last period of the governor: a = permille of all its cores, b = cores.
         Load = 18 "load",
+        /// A member of a group failed, or was to take over (the record's domain): a = step, b = details. 1 detected: error |
+        /// role << 8 | action << 16 | group << 24; 2 all its contexts stopped; 3 its rights are revoked; 4 the epoch was
+        /// raised: epoch | group << 32; 5 a core was handed over: core; 6 promoted, and told so: epoch; 7 it serves: epoch; 8 it starts
+        /// again as a standby; 9 it was restarted too often; 10 no standby was ready; 11 it is ready to take over; 12 a fault
+        /// was injected: kind; 13 a checkpoint: dirty pages | nanoseconds of pause << 32; 14 it was rolled back: pages.
+        Failover = 19 "failover",
     }
 }

@@ -34,6 +34,8 @@ crate::named! {
         Fault = 11 "fault",
         /// Anything else.
         Other = 12 "other",
+        /// The first write to a page since a checkpoint.
+        PageWrite = 13 "page-write",
     }
 }
 
@@ -50,6 +52,12 @@ pub struct Exits {
 }
 
 impl Exits {
+    /// How often the domain came by itself: exits for an interrupt are not counted.
+    pub fn of(&self, domain: usize) -> u64 {
+        let row = self.counts.get(domain).and_then(|row| row.get(..=ExitReason::Wfx as usize));
+        row.unwrap_or_default().iter().map(|count| count.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    }
+
     /// Counts one exit; a domain from [`DOMAINS`] on is not counted.
     #[inline]
     pub fn count(&self, domain: usize, reason: ExitReason) {

@@ -10,11 +10,10 @@ pub mod ring;
 
 pub use event::Event;
 pub use exits::{ExitReason, Exits};
-pub use header::{Header, HeaderFields};
-pub use ring::{Progress, Record, Ring};
+pub use header::Header;
+pub use ring::{Record, Ring};
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
 
 /// What one core writes: 12 KiB.

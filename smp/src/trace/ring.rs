@@ -7,11 +7,9 @@
 //! Two edges make that true:
 //! 1. `push` stores the head with Release and readers load it with Acquire: a reader that sees head h sees the words of
 //!    all records before h.
-//! 2. The Release fence before the words in `push` pairs with the Acquire fence after the words in `read`: a reader that
-//!    copied even one word of record h sees head ≥ h when it looks again. A Release store of the head alone would not
-//!    do: it keeps earlier accesses before it, not the later words behind it.
-
-use core::array;
+//! 2. The Release fence before the words in `push` pairs with the Acquire fence after the words in the reader (crate
+//!    `trace-reader`): one that copied even one word of record h sees head ≥ h when it looks again. A Release store of the
+//!    head alone would not do: it keeps earlier accesses before it, not the later words behind it.
 
 use super::Event;
 use crate::core_id::CoreId;
@@ -24,7 +22,7 @@ pub const SLOTS: usize = 255;
 pub const WORDS: usize = 4;
 
 /// In a tag's domain and context fields: none.
-const NONE: u16 = 0xffff;
+pub const NONE: u16 = 0xffff;
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,37 +47,8 @@ impl Record {
             | u64::from(context.unwrap_or(NONE)) << 48
     }
 
-    /// What happened; `None` if this version does not know it.
-    pub fn event(&self) -> Option<Event> {
-        Event::from_code(self.field(0).into())
-    }
-
-    /// The core that wrote the record.
-    pub fn core(&self) -> Option<CoreId> {
-        CoreId::new(usize::from(self.field(16)))
-    }
-
-    /// The index of the domain that it is about.
-    pub fn domain(&self) -> Option<u16> {
-        Some(self.field(32)).filter(|domain| *domain != NONE)
-    }
-
-    /// The context that it is about.
-    pub fn context(&self) -> Option<u16> {
-        Some(self.field(48)).filter(|context| *context != NONE)
-    }
-
-    const fn field(&self, shift: u32) -> u16 {
-        self.tag.wrapping_shr(shift) as u16
-    }
-
     const fn to_words(self) -> [u64; WORDS] {
         [self.time, self.tag, self.a, self.b]
-    }
-
-    /// The record of these words, in the order of its fields.
-    pub const fn from_words([time, tag, a, b]: [u64; WORDS]) -> Self {
-        Self { time, tag, a, b }
     }
 }
 
@@ -89,29 +58,14 @@ impl Record {
 #[repr(C)]
 pub struct Ring<const N: usize = SLOTS> {
     /// Records ever written.
-    head: AtomicU64,
+    pub head: AtomicU64,
     /// Keeps a record from straddling two cache lines.
-    padding: [u64; WORDS - 1],
-    slots: [[AtomicU64; WORDS]; N],
-}
-
-/// How far a read came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Where the next read goes on.
-    pub next: u64,
-    /// Records between the last position and this one that were overwritten before they could be read.
-    pub lost: u64,
+    pub padding: [u64; WORDS - 1],
+    /// The records, in words.
+    pub slots: [[AtomicU64; WORDS]; N],
 }
 
 impl<const N: usize> Ring<N> {
-    /// An empty ring.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        let slots = array::from_fn(|_| array::from_fn(|_| AtomicU64::new(0)));
-        Self { head: AtomicU64::new(0), padding: [0; WORDS - 1], slots }
-    }
-
     /// Writes a record over the oldest one; the ring's own core only.
     #[inline]
     pub fn push(&self, record: Record) {
@@ -123,50 +77,9 @@ impl<const N: usize> Ring<N> {
         }
         self.head.store(head.wrapping_add(1), Ordering::Release);
     }
-
-    /// Shows `visit` every record from number `from` on that can still be read, in order.
-    pub fn read(&self, from: u64, visit: impl FnMut(Record)) -> Progress {
-        let copy = |slot: usize| {
-            let words = self.slots.get(slot)?;
-            let words = words.each_ref().map(|word| word.load(Ordering::Relaxed));
-            Some(Record::from_words(words))
-        };
-        let head_after = || {
-            fence(Ordering::Acquire);
-            self.head.load(Ordering::Relaxed)
-        };
-        scan(N, self.head.load(Ordering::Acquire), from, copy, head_after, visit)
-    }
 }
 
 /// The slot of record number `index`.
-fn slot_of(index: u64, slots: usize) -> Option<usize> {
+pub fn slot_of(index: u64, slots: usize) -> Option<usize> {
     index.checked_rem(slots as u64).map(|slot| slot as usize)
-}
-
-/// The reader's side, over live words or over a copy of the ring's bytes: shows `visit` every record from number `from`
-/// on that can still be read. `head` was read before anything else; `copy` copies the record in a slot, and `head_after`
-/// reads the head after that.
-pub fn scan(
-    slots: usize,
-    head: u64,
-    from: u64,
-    copy: impl Fn(usize) -> Option<Record>,
-    head_after: impl Fn() -> u64,
-    mut visit: impl FnMut(Record),
-) -> Progress {
-    let readable = |head: u64, index: u64| head.wrapping_sub(index) < slots as u64;
-    // Beyond the head lies nothing; a reader that asks for it has outlived the ring's writer and starts over there.
-    let from = from.min(head);
-    let oldest = head.saturating_add(1).saturating_sub(slots as u64);
-    let first = from.max(oldest);
-    let mut lost = first.saturating_sub(from);
-    for index in first..head {
-        let record = slot_of(index, slots).and_then(&copy);
-        match record.filter(|_| readable(head_after(), index)) {
-            Some(record) => visit(record),
-            None => lost = lost.saturating_add(1),
-        }
-    }
-    Progress { next: head, lost }
 }

@@ -279,3 +279,33 @@ fn letting_go_is_not_forgotten_for_an_sgi_that_comes_in_between() {
     machine.settle(0);
     assert!(!machine.physical_active(0));
 }
+
+/// A checkpoint: what is active, pending and under way is there again, whatever came after it.
+#[test]
+fn a_copy_brings_all_of_it_back() {
+    const SGI: u32 = 3;
+    let (parts, copied_parts) = (redistributors(2), redistributors(2));
+    let (vgic, copy) = (Vgic::new(&parts), Vgic::new(&copied_parts));
+    let mut machine = Machine::booted(&vgic, 4);
+    machine.timer(0, Level::High);
+    assert_eq!(machine.acknowledge(0), Some(TIMER));
+    machine.unload(1);
+    machine.send(0, 1, SGI);
+    machine.unload(0);
+    let running = machine.cores[0].running.clone();
+    copy.copy_from(&vgic);
+    for round in 0..3 {
+        machine.load(0);
+        machine.load(1);
+        assert!(machine.physical_active(0), "round {round}");
+        machine.cores[0].running.clone_from(&running);
+        machine.timer(0, Level::Low);
+        machine.end(0, TIMER);
+        assert_eq!((machine.drain(0), machine.drain(1)), (vec![], vec![SGI]), "round {round}");
+        assert!(!machine.physical_active(0));
+        machine.unload(0);
+        machine.unload(1);
+        vgic.reset();
+        vgic.copy_from(&copy);
+    }
+}

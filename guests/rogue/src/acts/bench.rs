@@ -11,7 +11,7 @@ use rt::timer;
 use rt::{Args, contexts};
 
 /// Turns that all other contexts get between two marks: enough for everything to come to rest.
-const WINDOW: u32 = 64;
+pub const WINDOW: u32 = 64;
 /// Turns until a domain asks what it was notified of: the marks are set by then.
 const HOLD: u32 = 2 * WINDOW;
 /// Turns between two orders: the domain has asked by then.
@@ -93,7 +93,7 @@ pub fn stand(args: Args<'_>) {
 }
 
 /// Lets all others have so many turns. A turn is long, so that the time slices of a shared core do not take too many.
-fn turns(count: u32) {
+pub fn turns(count: u32) {
     for _ in 0..count {
         for turn in 0..TURN / 4 {
             core::hint::black_box(turn);

@@ -14,7 +14,7 @@ pub use entry::{SecondaryStart, alias_of, secondary_entry, set_alias};
 pub use exceptions::{Exception, install_vectors};
 pub use memory::{Width, is_outside_image};
 pub use registers::*;
-pub use smccc::{Conduit, call};
+pub use smccc::{Conduit, call, call_wide};
 
 use core::arch::asm;
 

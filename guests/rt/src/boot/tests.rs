@@ -11,6 +11,7 @@ fn tree(board: manifest::Board, contexts: u32) -> Vec<u8> {
         memory: manifest::Memory { base: 0x4000_0000, size: 0x80_0000 },
         cmdline: "act=timer bytes=5",
         initramfs: None,
+        region: None,
     };
     let mut bytes = vec![0; guest_fdt::MAX_BYTES];
     let length = guest_fdt::build(&view, &mut bytes).expect("it fits");

@@ -34,12 +34,12 @@ fn numbers(records: core::ops::Range<u64>) -> Vec<Record> {
 #[test]
 fn bytes_are_read_as_a_live_ring_is() {
     for written in [0, 5, 10, 253, 254, 255, 256, 300, 509, 510, 511, 1000] {
-        let ring: Ring = Ring::new();
+        let ring: Ring = trace_reader::empty();
         (0..written).for_each(|number| ring.push(record(number)));
         let bytes = filled(written);
         for from in [0, 3, 7, 10, 700, 900, 1000] {
             let (mut live, mut parsed) = (Vec::new(), Vec::new());
-            let progress = ring.read(from, |record| live.push(record));
+            let progress = trace_reader::read(&ring, from, |record| live.push(record));
             let snapshot = at_rest(&bytes).unwrap();
             assert_eq!(snapshot.read(from, |record| parsed.push(record)), Some(progress));
             assert_eq!(live, parsed, "{from} of {written}");

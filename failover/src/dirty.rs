@@ -1,0 +1,64 @@
+//! The pages that were written since a checkpoint: one bit each.
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+/// A set of pages by their number, in memory that its owner gives.
+#[derive(Debug)]
+pub struct DirtySet<'a> {
+    words: &'a mut [u64],
+    count: u32,
+}
+
+const BITS: usize = u64::BITS as usize;
+
+/// Words that a set needs for so many pages.
+pub const fn words(pages: usize) -> usize {
+    pages.div_ceil(BITS)
+}
+
+impl<'a> DirtySet<'a> {
+    /// An empty set, of pages for which there are bits in `words`.
+    pub fn new(words: &'a mut [u64]) -> Self {
+        words.fill(0);
+        Self { words, count: 0 }
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+        self.count = 0;
+    }
+
+    /// Adds a page. False: it is in the set, or beyond its end.
+    pub fn insert(&mut self, page: usize) -> bool {
+        let Some(word) = self.words.get_mut(page / BITS) else { return false };
+        let bit = 1u64.wrapping_shl(page as u32);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        self.count = self.count.wrapping_add(u32::from(is_new));
+        is_new
+    }
+
+    /// How many pages are in it.
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Its pages in order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let mut left = *word;
+            core::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left.wrapping_sub(1);
+                Some(index.wrapping_mul(BITS).wrapping_add(bit))
+            })
+        })
+    }
+}

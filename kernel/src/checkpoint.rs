@@ -1,0 +1,334 @@
+//! Checkpoints of a domain: all of its memory, contexts and devices as they were at one moment, to go on from.
+//!
+//! Memory by an undo log. All of its pages are read only after a checkpoint; the first write to one faults, and copies it
+//! to the shadow, a second RAM of the domain, before it may be written. So memory as of the checkpoint is the shadow for
+//! the pages that are dirty, and memory itself for all others; nothing is copied while the domain stands still.
+//!
+//! The core that finds a checkpoint due (by a heartbeat, or by its timer while there are none) gathers: it takes its
+//! context out, asks all other cores that hold contexts of the domain to do the same and to wait, and begins only when
+//! each context is either off or on such a core. If that takes too long, or the domain stops, the old checkpoint stays.
+//!
+//! Locks: `kept` before a console's, control port's, watchdog's, and before what the vGIC has.
+
+use crate::arch::context::Saved;
+use crate::arch::core_local::CoreLocal;
+use crate::arch::stage2::Right;
+use crate::arch::sysreg::yield_now;
+use crate::arch::{cache, mmu, timer};
+use crate::domain::{self, Domain, post_to};
+use crate::platform::arena::Arena;
+use crate::schedule;
+use crate::takeover::{Step, nanoseconds, record, ticks};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU64};
+use domains::console::Console;
+use domains::control::Control;
+use domains::life::Phase;
+use domains::manifest::{GroupSpec, Role};
+use domains::psci::AffinityState;
+use domains::vgic::{Redistributor, Vgic};
+use domains::watchdog::Watchdog;
+use failover::dirty::{self, DirtySet};
+use failover::pause::Pause;
+use smp::core_set::CoreSet;
+use smp::lock::SpinLock;
+use smp::mailbox::Requests;
+
+/// A domain's checkpoints.
+pub struct Checkpoints {
+    /// Ticks from one to the next, and those that contexts may take to gather.
+    period: u64,
+    patience: u64,
+    /// When the next one is due.
+    due: AtomicU64,
+    /// The domain has given signs of life, and is seen whole when it gives one.
+    beats: AtomicBool,
+    pause: Pause,
+    kept: SpinLock<Kept>,
+}
+
+struct Kept {
+    shadow: &'static mut [u8],
+    /// There is a last checkpoint. While there is none, all pages may be written.
+    is_valid: bool,
+    last: &'static mut Checkpoint,
+    next: &'static mut Checkpoint,
+}
+
+struct Checkpoint {
+    /// Pages that were written since; all others are read only.
+    dirty: DirtySet<'static>,
+    /// Their states, and whether they were on.
+    contexts: &'static mut [(Saved, bool)],
+    vgic: Vgic<'static>,
+    console: Console,
+    control: Control,
+    watchdog: Watchdog,
+}
+
+/// Numbers all attempts.
+static ROUND: AtomicU64 = AtomicU64::new(1);
+
+impl Checkpoints {
+    /// Room for the checkpoints of a domain with so much memory and so many contexts; `None`: it is not enough.
+    pub fn new(arena: &Arena, memory: u64, contexts: usize, spec: &GroupSpec<'_>) -> Option<Self> {
+        let checkpoint = || {
+            let checkpoint = |_| {
+                Some(Checkpoint {
+                    dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
+                    contexts: arena.place_all(contexts, |_| (Saved::new(), false))?,
+                    vgic: Vgic::new(arena.place_all(contexts, |_| Redistributor::default())?),
+                    console: Console::default(),
+                    control: Control::default(),
+                    watchdog: Watchdog::default(),
+                })
+            };
+            arena.place_all(1, checkpoint)?.first_mut()?.as_mut()
+        };
+        let (last, next) = (checkpoint()?, checkpoint()?);
+        Some(Self {
+            period: ticks(spec.checkpoint_ms),
+            patience: ticks(spec.heartbeat_ms) / 8,
+            due: AtomicU64::new(0),
+            beats: AtomicBool::new(false),
+            pause: Pause::new(),
+            kept: SpinLock::new(Kept { shadow: arena.bytes(memory)?, is_valid: false, last, next }),
+        })
+    }
+
+    /// The domain is to run: from now on a period is to pass. Whether it has given signs of life, and goes on.
+    pub fn begin(&self) -> bool {
+        self.postpone();
+        self.beats.load(Relaxed)
+    }
+
+    fn postpone(&self) {
+        self.due.store(timer::now().wrapping_add(self.period), Relaxed);
+    }
+
+    fn is_due(&self) -> bool {
+        timer::now() >= self.due.load(Relaxed)
+    }
+
+    /// Whether there is one to go back to.
+    pub fn is_valid(&self) -> bool {
+        self.kept.lock().is_valid
+    }
+}
+
+/// When the core that holds the domain's first context has to see to its next checkpoint; 0: never.
+pub fn alarm(core: &CoreLocal, domain: &Domain) -> u64 {
+    let here = domain.contexts().first().is_some_and(|first| first.seat.now() == Some(core.id));
+    match &domain.checkpoints {
+        Some(checkpoints) if here && !checkpoints.beats.load(Relaxed) && is_wanted(domain) => {
+            checkpoints.due.load(Relaxed)
+        }
+        _ => 0,
+    }
+}
+
+/// A standby has nothing to lose.
+fn is_wanted(domain: &Domain) -> bool {
+    domain.life.now().phase == Phase::Running && domain.member().is_some_and(|member| member.role() != Role::Standby)
+}
+
+/// The domain gave a sign of life: it is well now.
+pub fn beat(core: &CoreLocal, domain: &Domain) {
+    let Some(checkpoints) = &domain.checkpoints else { return };
+    checkpoints.beats.store(true, Relaxed);
+    if checkpoints.is_due() && is_wanted(domain) {
+        // Seen when this exit is over.
+        post_to(core, core, Requests::PAUSE);
+    }
+}
+
+/// A checkpoint is due for a domain of this core, or one stands still for its checkpoint.
+#[inline(never)] // its frame is large, and not to lie below all that `resume` calls
+pub fn attend(core: &CoreLocal) {
+    for domain in core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(|context| context.domain) {
+        let Some(checkpoints) = &domain.checkpoints else { continue };
+        let round = ROUND.fetch_add(1, Relaxed);
+        if checkpoints.is_due() && is_wanted(domain) && checkpoints.pause.begin(round) {
+            checkpoints.take(core, domain, round);
+        } else if let Some(round) = checkpoints.pause.gathering() {
+            checkpoints.stand_still(core, domain, round);
+        }
+    }
+    schedule::update_alarm(core);
+}
+
+/// Takes the domain's context out of this core.
+fn take_out(core: &CoreLocal, domain: &Domain) {
+    if let Some((slot, loaded)) = core.current().filter(|(_, loaded)| core::ptr::eq(loaded.domain, domain)) {
+        loaded.unload(core);
+        core.set_current(None);
+        if core.queue.is_ready(slot) {
+            loaded.count_stolen_from_now();
+        }
+    }
+}
+
+impl Checkpoints {
+    fn take(&self, core: &CoreLocal, domain: &Domain, round: u64) {
+        let began = timer::now();
+        take_out(core, domain);
+        let gathered = self.gather(core, domain, round, began.wrapping_add(self.patience));
+        if gathered && self.pause.commit(round) {
+            let pages = self.kept.lock().keep(core, domain);
+            self.pause.end();
+            let pause = nanoseconds(timer::now().wrapping_sub(began)).min(u32::MAX.into());
+            record(core, domain, Step::Checkpoint, u64::from(pages) | pause << 32);
+        }
+        self.pause.cancel(round);
+        self.postpone();
+    }
+
+    /// Waits until each context is off, or on a core that stands still.
+    fn gather(&self, core: &CoreLocal, domain: &Domain, round: u64, until: u64) -> bool {
+        let mut asked = CoreSet::new();
+        while timer::now() < until && is_wanted(domain) {
+            let mut all = true;
+            for context in domain.contexts() {
+                let holder = context.seat.now();
+                match (context.power.affinity_info(), holder.and_then(|id| core.kernel().core(id))) {
+                    (AffinityState::Off, None) => {}
+                    (AffinityState::On, Some(target)) => {
+                        let here = target.id == core.id || target.stands.load(Acquire) == round;
+                        all &= here;
+                        if !here && !asked.contains(target.id) {
+                            asked.insert(target.id);
+                            post_to(core, target, Requests::PAUSE);
+                        }
+                    }
+                    // It begins, or has not left yet.
+                    _ => all = false,
+                }
+            }
+            if all {
+                // What stopped the domain until a core stood still is seen here.
+                return is_wanted(domain);
+            }
+            yield_now();
+        }
+        false
+    }
+
+    fn stand_still(&self, core: &CoreLocal, domain: &Domain, round: u64) {
+        take_out(core, domain);
+        core.stands.store(round, Release);
+        let until = timer::now().wrapping_add(self.patience);
+        while self.pause.holds(round) {
+            if timer::now() >= until {
+                self.pause.cancel(round);
+            }
+            yield_now();
+        }
+    }
+
+    /// The page at this physical address, if it is the domain's, may be written from now on.
+    pub fn write(&self, core: &CoreLocal, domain: &Domain, physical: u64) -> bool {
+        let offset = physical.wrapping_sub(domain.memory.start) & !mmu::PAGE.wrapping_sub(1);
+        let mut kept = self.kept.lock();
+        let Kept { shadow, is_valid, last, .. } = &mut *kept;
+        let Some(copy) = page(shadow, offset) else { return false };
+        if *is_valid && last.dirty.insert((offset / mmu::PAGE) as usize) {
+            mmu::with_window(core, domain.memory.start.wrapping_add(offset), mmu::PAGE, |bytes| {
+                copy.copy_from_slice(bytes);
+            });
+            domain.stage2.set_page(domain.spec.memory.base.wrapping_add(offset), Right::All);
+        }
+        true
+    }
+
+    /// There is no checkpoint any more, as the domain is to be loaded. It runs nowhere.
+    pub fn forget(&self, domain: &Domain) {
+        self.beats.store(false, Relaxed);
+        let mut kept = self.kept.lock();
+        if core::mem::take(&mut kept.is_valid) {
+            kept.last.dirty.clear();
+            kept.protect_all(domain, Right::All);
+        }
+    }
+
+    /// The domain, which runs nowhere, is as it was at the last checkpoint, but for which cores its contexts are on: those
+    /// that were on are, and wait to be placed.
+    #[inline(never)]
+    pub fn restore(&self, core: &CoreLocal, domain: &Domain) {
+        let mut kept = self.kept.lock();
+        let Kept { shadow, last, .. } = &mut *kept;
+        record(core, domain, Step::RolledBack, last.dirty.len().into());
+        for number in last.dirty.iter() {
+            let offset = (number as u64).wrapping_mul(mmu::PAGE);
+            let Some(copy) = page(shadow, offset) else { continue };
+            mmu::with_window(core, domain.memory.start.wrapping_add(offset), mmu::PAGE, |bytes| {
+                bytes.copy_from_slice(copy);
+                cache::clean(bytes);
+            });
+            domain.stage2.set_page(domain.spec.memory.base.wrapping_add(offset), READ_ONLY);
+        }
+        last.dirty.clear();
+        cache::invalidate_instructions();
+        domain.flush(core);
+        for (context, (saved, was_on)) in domain.contexts().iter().zip(last.contexts.iter()) {
+            context.begin_anew();
+            if *was_on {
+                context.restore(saved);
+                context.power.resume();
+            }
+        }
+        domain.vgic.copy_from(&last.vgic);
+        domain.console.lock().clone_from(&last.console);
+        *domain.watchdog.lock() = last.watchdog.clone();
+        let mut control = domain.control.lock();
+        control.clone_from(&last.control);
+        // Nobody waits for answers to what it was asked then.
+        domain.contexts().iter().for_each(|context| control.withdraw(context.index));
+    }
+}
+
+impl Kept {
+    /// Keeps the domain, which stands still, as it is. How many pages were copied since it was kept last.
+    #[inline(never)]
+    fn keep(&mut self, core: &CoreLocal, domain: &Domain) -> u32 {
+        let next = &mut self.next;
+        next.dirty.clear();
+        for (context, (saved, is_on)) in domain.contexts().iter().zip(next.contexts.iter_mut()) {
+            *is_on = context.power.affinity_info() == AffinityState::On;
+            context.save(saved);
+        }
+        {
+            // With a device its line stays as it is.
+            let (console, control) = (domain.console.lock(), domain.control.lock());
+            next.console.clone_from(&console);
+            next.control.clone_from(&control);
+            next.watchdog = domain.watchdog.lock().clone();
+            next.vgic.copy_from(&domain.vgic);
+        }
+        let pages = self.last.dirty.len();
+        if self.is_valid {
+            let address = |page: usize| domain.spec.memory.base.wrapping_add((page as u64).wrapping_mul(mmu::PAGE));
+            self.last.dirty.iter().for_each(|page| domain.stage2.set_page(address(page), READ_ONLY));
+        } else {
+            self.protect_all(domain, READ_ONLY);
+        }
+        domain.flush(core);
+        core::mem::swap(&mut self.last, &mut self.next);
+        self.is_valid = true;
+        pages
+    }
+
+    fn protect_all(&self, domain: &Domain, right: Right) {
+        let memory = domain.spec.memory;
+        for offset in (0..memory.size).step_by(mmu::PAGE as usize) {
+            domain.stage2.set_page(memory.base.wrapping_add(offset), right);
+        }
+    }
+}
+
+/// What is read only because of a checkpoint; it may be executed all the same.
+const READ_ONLY: Right = Right::Execute;
+
+/// The page of the shadow that begins at this offset.
+fn page(shadow: &mut [u8], offset: u64) -> Option<&mut [u8]> {
+    shadow.get_mut(usize::try_from(offset).ok()?..)?.get_mut(..mmu::PAGE as usize)
+}

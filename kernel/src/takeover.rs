@@ -1,0 +1,776 @@
+//! Groups: who finds that a member failed, and how a standby takes its place.
+//!
+//! The group's word (`failover::group`) says who serves; this module does what it says.
+//!
+//! - **Detection.** A core on which a member's context sits *guards* the group: its timer is due at the members'
+//!   next deadlines. Any guard may find one passed; the member's `Health` lets one of them act on it. All other errors
+//!   come from whoever meets them: an exit, an operator.
+//! - **Takeover.** Who begins it stops the old primary's contexts. The core that the last of them leaves goes on, in this
+//!   order: revoke what the old primary had of the group, raise the epoch (`promote`), hand over its cores, tell the new
+//!   primary. The old one begins anew as a standby when the new one has said that it serves, so that loading it takes no
+//!   time from anybody who is waited for.
+//! - **Silence.** A context that does not leave its core within one more deadline is on a core that answers nobody: a
+//!   guard declares the core failed and the context gone. The old primary's translations are cut before that, and it
+//!   does not come back.
+//! - **Lodging.** A standby without a core of its own sits on a core of the primary's. That core stays the primary's, and
+//!   nobody can order it away; it becomes the standby's when the primary ends.
+
+use crate::arch::context::Context;
+use crate::arch::core_local::CoreLocal;
+use crate::arch::stage2::Right;
+use crate::arch::{exception, timer};
+use crate::boot::{self, kernel};
+use crate::checkpoint::{self, Checkpoints};
+use crate::domain::{self, Domain, post};
+use crate::platform::firmware;
+use crate::platform::machine::Region;
+use crate::schedule;
+use crate::trace::{self, About};
+use arrayvec::ArrayVec;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
+use domains::DomainId;
+use domains::guest_fdt::REGION_BASE;
+use domains::ledger::CoreState;
+use domains::life::Phase;
+use domains::manifest::{GroupAction, GroupError, GroupSpec, InjectedFault, MAX_MEMBERS, Role};
+use domains::protocol::EndKind;
+use failover::group::{Beat, Group, NotBegun, State};
+use failover::health::Health;
+use failover::limit::Limit;
+use hotplug::transfer::Reason;
+use log::{info, warn};
+use smp::mailbox::Requests;
+use smp::run_queue::{Priority, Slot};
+use smp::trace::Event;
+
+/// The steps of a [`Event::Failover`] record.
+#[derive(Clone, Copy)]
+pub enum Step {
+    Detected = 1,
+    Stopped = 2,
+    Revoked = 3,
+    Raised = 4,
+    Promoted = 6,
+    Serves = 7,
+    RestartsAsStandby = 8,
+    TooOften = 9,
+    NoStandby = 10,
+    Ready = 11,
+    Injected = 12,
+    Checkpoint = 13,
+    RolledBack = 14,
+}
+
+/// A group.
+pub struct Team {
+    /// What the manifest says of it.
+    pub spec: &'static GroupSpec<'static>,
+    /// Its index.
+    pub index: u32,
+    /// Its members, in the group's order.
+    members: ArrayVec<DomainId, MAX_MEMBERS>,
+    /// Who serves.
+    pub word: Group,
+    /// Where the memory is that its members see.
+    pub region: Option<Region>,
+    /// Of the last takeover: when it was found that the primary failed, when that was fenced, and when the next was
+    /// promoted, in ticks.
+    times: [AtomicU64; 3],
+    /// The error that was found | the failed member << 8.
+    cause: AtomicU32,
+    /// When a guard looks for silent cores again.
+    look: AtomicU64,
+}
+
+/// What a domain has as a member of a group.
+pub struct Member {
+    /// The group.
+    pub team: &'static Team,
+    /// Its index there.
+    pub index: u8,
+    /// Whether it lives.
+    health: Health,
+    /// When its contexts must have left their cores, as it stops; 0: it does not.
+    patience: AtomicU64,
+    /// How often it has begun anew.
+    limit: Limit,
+    /// What follows the end of its life: a [`GroupAction`].
+    after: AtomicU32,
+    /// It begins anew as soon as the new primary serves.
+    waits: AtomicBool,
+    /// Its heartbeats are not heard.
+    muted: AtomicBool,
+    /// The fault that it is to have when it is promoted; 0: none.
+    on_promotion: AtomicU32,
+    /// How often it had come to EL2 when that was last looked at, and until when it must have again, in ticks.
+    progress: [AtomicU64; 2],
+}
+
+/// Records a step of this domain.
+pub fn record(core: &CoreLocal, domain: &Domain, step: Step, details: u64) {
+    trace::record(core, Event::Failover, About::Domain(domain.id.index()), step as u64, details);
+}
+
+/// So many milliseconds.
+pub fn ticks(milliseconds: u32) -> u64 {
+    u64::from(milliseconds).wrapping_mul(timer::frequency() / 1000)
+}
+
+/// How long so many ticks are.
+pub fn nanoseconds(ticks: u64) -> u64 {
+    microseconds(ticks.saturating_mul(1000))
+}
+
+fn microseconds(ticks: u64) -> u64 {
+    ticks.saturating_mul(1_000_000).checked_div(timer::frequency()).unwrap_or(0)
+}
+
+impl Team {
+    /// A group that begins.
+    pub fn new(
+        spec: &'static GroupSpec<'static>,
+        index: u32,
+        members: ArrayVec<DomainId, MAX_MEMBERS>,
+        region: Option<Region>,
+    ) -> Self {
+        Self {
+            spec,
+            index,
+            members,
+            word: Group::new(),
+            region,
+            times: [const { AtomicU64::new(0) }; 3],
+            cause: AtomicU32::new(0),
+            look: AtomicU64::new(0),
+        }
+    }
+
+    fn domains(&self) -> impl Iterator<Item = (&'static Domain, &'static Member)> {
+        self.members.iter().filter_map(|id| domain::by_id(*id)).filter_map(|domain| Some((domain, domain.member()?)))
+    }
+
+    /// The member that serves.
+    pub fn primary(&self) -> Option<&'static Domain> {
+        self.members.get(usize::from(self.word.now().primary)).and_then(|id| domain::by_id(*id))
+    }
+
+    fn deadline(&self) -> u64 {
+        ticks(self.spec.heartbeat_ms)
+    }
+}
+
+impl Member {
+    /// A member of a group that begins.
+    pub fn new(team: &'static Team, index: usize) -> Self {
+        Self {
+            team,
+            index: index as u8,
+            health: Health::new(),
+            patience: AtomicU64::new(0),
+            limit: Limit::new(),
+            after: AtomicU32::new(GroupAction::Stop as u32),
+            waits: AtomicBool::new(false),
+            muted: AtomicBool::new(false),
+            on_promotion: AtomicU32::new(0),
+            progress: [const { AtomicU64::new(0) }; 2],
+        }
+    }
+
+    /// What it is now.
+    pub fn role(&self) -> Role {
+        self.team.word.now().role(self.index)
+    }
+
+    /// It has no core of its own.
+    pub fn lodges(&self) -> bool {
+        self.team.spec.standby_cores == 0 && self.role() == Role::Standby
+    }
+
+    /// It is being fenced for a standby to replace it.
+    pub fn is_replaced(&self) -> bool {
+        let now = self.team.word.now();
+        now.state == State::Fencing && now.primary == self.index
+    }
+
+    /// The cores that it begins with, where its manifest says `start`.
+    pub fn cores(&self, start: u32) -> u32 {
+        if self.role() == Role::Standby { self.team.spec.standby_cores } else { start }
+    }
+
+    /// What it may do with the group's region.
+    fn right(&self) -> Right {
+        if self.role() == Role::Standby { Right::Read } else { Right::Write }
+    }
+}
+
+/// The domain is to be loaded, or goes on from a checkpoint: what it has of its group is as its role says, and its first
+/// heartbeat is expected.
+pub fn begin(core: &CoreLocal, domain: &Domain) {
+    let Some(member) = domain.member() else { return };
+    let now = timer::now();
+    member.muted.store(false, Relaxed);
+    let [_, until] = &member.progress;
+    until.store(0, Relaxed);
+    core.guard.store(0, Relaxed); // `guard` looks at all deadlines again
+    let spec = member.team.spec;
+    let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
+    let start = if goes_on { spec.heartbeat_ms } else { spec.start_ms };
+    member.health.arm((start > 0).then(|| now.wrapping_add(ticks(start))));
+    domain.set_region(core, member.right());
+    announce(core, domain, member);
+}
+
+/// Says to the domain what it is.
+pub fn announce(core: &CoreLocal, domain: &Domain, member: &Member) {
+    let now = member.team.word.now();
+    let mut control = domain.control.lock();
+    control.announce(now.role(member.index), now.epoch);
+    domain.update_control_line(core, &control);
+}
+
+/// What the calls about a group answer in x1 to x5; `None`: the domain is in none.
+pub fn answer(core: &'static CoreLocal, domain: &'static Domain, beats: bool) -> Option<[u64; 5]> {
+    let member = domain.member()?;
+    if beats {
+        beat(core, domain, member, member.team.deadline());
+    }
+    let (team, now) = (member.team, member.team.word.now());
+    let (base, bytes) = team.region.map_or((0, 0), |region| (REGION_BASE, region.length));
+    Some([now.role(member.index) as u64, now.epoch.into(), base, bytes, team.spec.heartbeat_ms.into()])
+}
+
+/// The domain's watchdog was refreshed, and runs out after so many ticks.
+pub fn refreshed(core: &'static CoreLocal, domain: &'static Domain, patience: u64) {
+    if let Some(member) = domain.member() {
+        beat(core, domain, member, patience.min(member.team.deadline()));
+    }
+}
+
+fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, patience: u64) {
+    let due = member.health.due();
+    if member.muted.load(Relaxed) || !member.health.beat(|| timer::now().wrapping_add(patience)) {
+        return;
+    }
+    if due.is_none_or(|due| member.health.due().is_some_and(|next| next < due)) {
+        // The guards expect the next one later.
+        let seats = |domain: &'static Domain| domain.contexts().iter().filter_map(|context| context.seat.now());
+        let guards = member.team.domains().flat_map(|(domain, _)| seats(domain));
+        guards.for_each(|guard| post(core, guard, Requests::ERRAND));
+    }
+    checkpoint::beat(core, domain);
+    match member.team.word.beat(member.index) {
+        (Beat::Ready, _) => record(core, domain, Step::Ready, 0),
+        (Beat::Serves, now) => {
+            record(core, domain, Step::Serves, now.epoch.into());
+            serves(core, domain, member.team, now.epoch);
+        }
+        (Beat::Lives | Beat::Late, _) => {}
+    }
+}
+
+/// A new primary has said that it serves.
+fn serves(core: &'static CoreLocal, domain: &'static Domain, team: &'static Team, epoch: u32) {
+    if epoch > 1 {
+        let [detected, fenced, promoted] = team.times.each_ref().map(|time| time.load(Relaxed));
+        let since = |time: u64| microseconds(time.saturating_sub(detected));
+        let cause = team.cause.load(Relaxed);
+        let from = team.members.get((cause >> 8) as usize).and_then(|id| domain::by_id(*id));
+        info!(
+            target: "failover",
+            "group={} epoch={epoch} from={} to={} error={} fenced-us={} promoted-us={} serves-us={}",
+            team.spec.name,
+            from.map_or("", |from| from.spec.name),
+            domain.spec.name,
+            GroupError::from_code(u64::from(cause & 0xff)).map_or("", GroupError::name),
+            since(fenced),
+            since(promoted),
+            since(timer::now()),
+        );
+    }
+    fence(SeqCst);
+    restart_waiting(core, team);
+}
+
+/// The domain failed: what its group's table says follows; a domain in no group stops.
+pub fn failed(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: EndKind) {
+    if let Err(why) = react(core, domain, error, kind) {
+        domain.stop(core, why);
+    }
+}
+
+/// See [`failed`]; `Err`: nothing but its stop.
+fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: EndKind) -> Result<(), EndKind> {
+    let member = domain.member().ok_or(kind)?;
+    let (team, now) = (member.team, timer::now());
+    let role = member.role();
+    let mut action = team.spec.action(error, role);
+    let details = error as u64 | (role as u64) << 8 | (action as u64) << 16 | u64::from(team.index) << 24;
+    record(core, domain, Step::Detected, details);
+    if action == GroupAction::Ignore {
+        member.health.arm(Some(now.wrapping_add(team.deadline())));
+        return Ok(());
+    }
+    if role == Role::Standby {
+        info!(target: "failover", "domain={} error={error} role={role} action={action}", domain.spec.name);
+        team.word.gone(member.index);
+    } else if action != GroupAction::Stop {
+        let begun = match team.word.begin(member.index, action != GroupAction::TakeOver) {
+            Err(NotBegun::NoStandby) => {
+                record(core, domain, Step::NoStandby, 0);
+                action = GroupAction::Restart;
+                team.word.begin(member.index, true)
+            }
+            begun => begun,
+        };
+        if begun.is_err() {
+            return Ok(()); // somebody else sees to it
+        }
+        note(team, member.index, error, now);
+    }
+    member.after.store(action as u32, Relaxed);
+    domain.stop(core, kind);
+    Ok(())
+}
+
+fn note(team: &Team, member: u8, error: GroupError, now: u64) {
+    let [detected, ..] = &team.times;
+    detected.store(now, Relaxed);
+    team.cause.store(error as u32 | u32::from(member) << 8, Relaxed);
+}
+
+/// The domain begins to stop. This core, which answers, sees to it that it comes to its end, should nobody else.
+pub fn stops(core: &CoreLocal, member: &Member) {
+    member.patience.store(timer::now().wrapping_add(member.team.deadline()), Relaxed);
+    let guarded = member.team.index.wrapping_add(1);
+    if core.guard.compare_exchange(0, guarded, Relaxed, Relaxed).is_ok() || core.guard.load(Relaxed) == guarded {
+        schedule::update_alarm(core);
+    }
+}
+
+/// An operator orders the primary of a group to be replaced.
+///
+/// # Errors
+/// Nothing has changed, for the reason given.
+pub fn order(core: &CoreLocal, name: &str, dry: bool) -> Result<(), Reason> {
+    let team = domain::teams().iter().find(|team| team.spec.name == name).ok_or(Reason::UnknownGroup)?;
+    let primary = team.primary().ok_or(Reason::UnknownGroup)?;
+    let now = team.word.now();
+    let replaces = team.spec.action(GroupError::Order, now.role(now.primary)) == GroupAction::TakeOver;
+    if replaces && now.successor().is_none() {
+        return Err(Reason::NoStandby);
+    }
+    if !matches!(now.state, State::Serving | State::Promoted) || primary.life.now().phase != Phase::Running {
+        return Err(Reason::NotRunning);
+    }
+    if !dry {
+        failed(core, primary, GroupError::Order, EndKind::Reset);
+    }
+    Ok(())
+}
+
+/// Nothing of the domain runs any more: what it had of its group is revoked. If it was the primary, and the group does not
+/// end with it, the next epoch begins. Answers the new primary, if that is another.
+pub fn fenced(core: &'static CoreLocal, domain: &'static Domain) -> Option<&'static Domain> {
+    let member = domain.member()?;
+    let (team, before) = (member.team, member.team.word.now());
+    member.patience.store(0, Relaxed);
+    let serves = !matches!(before.state, State::Fencing | State::Renewing);
+    if serves && member.after.load(Relaxed) == GroupAction::Stop as u32 {
+        return None;
+    }
+    if before.primary == member.index {
+        record(core, domain, Step::Stopped, 0);
+    }
+    let [_, fenced, promoted] = &team.times;
+    member.health.arm(None);
+    domain.set_region(core, Right::None);
+    fenced.store(timer::now(), Relaxed);
+    record(core, domain, Step::Revoked, 0);
+    let next = team.word.promote(member.index)?;
+    promoted.store(timer::now(), Relaxed);
+    let primary = team.members.get(usize::from(next.primary)).and_then(|id| domain::by_id(*id))?;
+    record(core, primary, Step::Raised, u64::from(next.epoch) | u64::from(team.index) << 32);
+    if next.primary == member.index {
+        return None;
+    }
+    // One that stops passes it on itself; one that begins anew gets its right then.
+    if primary.life.join().is_ok() {
+        primary.set_region(core, Right::Write);
+        domain::leave_life(core, primary, None);
+    }
+    Some(primary)
+}
+
+/// The domain is the primary now, and has the cores of the one before: it is told so.
+pub fn promoted(core: &'static CoreLocal, domain: &'static Domain) {
+    let Some(member) = domain.member() else { return };
+    if member.waits.swap(false, AcqRel) {
+        return domain::start_again(core, domain, None);
+    }
+    announce(core, domain, member);
+    if !domain.has_board() {
+        domain.notify(core);
+    }
+    record(core, domain, Step::Promoted, member.team.word.now().epoch.into());
+    let fault = member.on_promotion.swap(0, AcqRel);
+    if let Some(fault) = InjectedFault::from_code(fault.into()) {
+        inject(core, domain, fault);
+    }
+}
+
+/// What becomes of a domain that stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It begins anew.
+    Restart,
+    /// It goes on from its last checkpoint.
+    RollBack,
+    /// It begins anew when the new primary serves.
+    Wait,
+    /// It is over.
+    End,
+}
+
+/// What becomes of a member that stopped, now that it is fenced; `heir`: another is the primary now.
+pub fn next(core: &CoreLocal, domain: &Domain, member: &Member, heir: bool) -> Next {
+    let action = member.after.swap(GroupAction::Stop as u32, AcqRel);
+    let (spec, now) = (member.team.spec, microseconds(timer::now()) / 1000);
+    let wanted = action != GroupAction::Stop as u32 && member.team.word.now().state != State::Over;
+    if wanted && member.limit.allow(now, spec.restarts_max, spec.restarts_within_ms) {
+        let goes_back = action == GroupAction::RollBack as u32;
+        return match &domain.checkpoints {
+            _ if heir => Next::Wait,
+            Some(checkpoints) if goes_back && checkpoints.is_valid() => Next::RollBack,
+            _ => Next::Restart,
+        };
+    }
+    if wanted {
+        warn!(target: "failover", "domain={} restarts too often: it ends", domain.spec.name);
+        record(core, domain, Step::TooOften, 0);
+    }
+    Next::End
+}
+
+/// The domain, which runs nowhere, begins anew as soon as the new primary serves.
+pub fn wait(core: &'static CoreLocal, domain: &'static Domain) {
+    let Some(member) = domain.member() else { return };
+    member.waits.store(true, Relaxed);
+    // Either the new primary, which says first that it serves, sees that one waits, or it is seen here that it serves.
+    fence(SeqCst);
+    match member.team.word.now().state {
+        State::Serving => restart_waiting(core, member.team),
+        State::Over if member.waits.swap(false, AcqRel) => domain::over(core, domain, EndKind::Off),
+        _ => {}
+    }
+}
+
+fn restart_waiting(core: &'static CoreLocal, team: &'static Team) {
+    for (standby, member) in team.domains() {
+        if member.waits.swap(false, AcqRel) {
+            record(core, standby, Step::RestartsAsStandby, 0);
+            domain::start_again(core, standby, None);
+        }
+    }
+}
+
+/// A standby that found no core of the primary's to lodge on begins if there is one now.
+fn seek_lodging(core: &'static CoreLocal, team: &'static Team) {
+    if team.spec.standby_cores == 0
+        && team.domains().any(|(_, member)| member.waits.load(Relaxed))
+        && team.word.now().state == State::Serving
+        && team.primary().and_then(lodging).is_some()
+    {
+        restart_waiting(core, team);
+    }
+}
+
+/// Why a member that begins anew is to stop at once: its group ended meanwhile, or it is to be fenced again.
+pub fn stopped_already(member: &Member) -> Option<EndKind> {
+    let now = member.team.word.gone(member.index);
+    now.stops(member.index).then_some(if now.state == State::Over { EndKind::Off } else { EndKind::Reset })
+}
+
+/// A member is over. With its primary the group is: its standbys end, too.
+pub fn ended(core: &'static CoreLocal, member: &Member) {
+    let team = member.team;
+    team.word.gone(member.index);
+    if !team.word.end(member.index) {
+        return seek_lodging(core, team);
+    }
+    for (standby, member) in team.domains() {
+        if member.waits.swap(false, AcqRel) {
+            domain::release_spare(core, standby, None, Next::End);
+            domain::over(core, standby, EndKind::Off);
+        } else {
+            standby.stop(core, EndKind::Off);
+        }
+    }
+}
+
+/// A core that holds a member's context looks after its group from now on.
+pub fn guard(core: &CoreLocal, context: &Context) {
+    let guarded = context.domain.member().map_or(0, |member| member.team.index.wrapping_add(1));
+    if guarded != 0 && core.guard.swap(guarded, Relaxed) != guarded {
+        schedule::update_alarm(core);
+    }
+}
+
+fn guarded(core: &CoreLocal) -> Option<&'static Team> {
+    let index = core.guard.load(Relaxed).checked_sub(1)?;
+    domain::teams().get(index as usize).copied()
+}
+
+/// When this core has to look after its group again; 0: never.
+pub fn alarm(core: &CoreLocal) -> u64 {
+    let Some(team) = guarded(core) else { return 0 };
+    let due = team.domains().filter_map(|(domain, member)| {
+        let [_, until] = &member.progress;
+        let others = [until.load(Relaxed), member.patience.load(Relaxed), checkpoint::alarm(core, domain)];
+        member.health.due().into_iter().chain(others.into_iter().filter(|at| *at != 0)).min()
+    });
+    due.min().unwrap_or(0)
+}
+
+/// This core's timer fired: looks after its group.
+#[inline(never)]
+pub fn watch(core: &'static CoreLocal, now: u64) {
+    let Some(team) = guarded(core) else { return };
+    let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
+    let stopping = || team.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
+    if !team.members.iter().any(|member| owner == Some(*member)) && !stopping() {
+        core.guard.store(0, Relaxed);
+        return;
+    }
+    // Looks of all guards together are a deadline apart: what one posted, the next is not to find unread.
+    let (look, next) = (team.look.load(Relaxed), now.wrapping_add(team.deadline()));
+    let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok();
+    for (domain, member) in team.domains() {
+        if member.health.expire(now) {
+            failed(core, domain, GroupError::Heartbeat, EndKind::Hung);
+        }
+        look_at_progress(core, domain, member, now);
+        match checkpoint::alarm(core, domain) {
+            due if due != 0 && now >= due => post(core, core.id, Requests::PAUSE),
+            // Who stops has been told just now.
+            _ if looks && domain.life.now().phase == Phase::Running => look_for_silence(core, domain),
+            _ => {}
+        }
+        let patience = member.patience.load(Relaxed);
+        let over = patience != 0 && now >= patience;
+        if over && member.patience.compare_exchange(patience, 0, AcqRel, Relaxed).is_ok() {
+            give_up(core, domain, member);
+        }
+    }
+    seek_lodging(core, team);
+}
+
+/// A primary that runs comes to EL2 now and then.
+fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, now: u64) {
+    let time = member.team.spec.progress_ms;
+    let [seen, until] = &member.progress;
+    let at = until.load(Relaxed);
+    let runs = member.role() != Role::Standby && domain.life.now().phase == Phase::Running;
+    if !runs && at != 0 {
+        until.store(0, Relaxed); // or the timer would fire for it for ever
+    }
+    if time == 0 || !runs || (at != 0 && now < at) {
+        return;
+    }
+    let seats = domain.contexts().iter().filter_map(|context| context.seat.now()).filter_map(boot::core);
+    let exits = seats.map(|core| core.trace().exits.of(domain.id.index())).fold(0, u64::wrapping_add);
+    let moved = until.compare_exchange(at, now.wrapping_add(ticks(time)), AcqRel, Relaxed).is_ok();
+    if moved && seen.swap(exits, AcqRel) == exits && at != 0 {
+        failed(core, domain, GroupError::Stall, EndKind::Hung);
+    }
+}
+
+/// The cores of a domain's further contexts, on which no heartbeat depends, look into their mailboxes from one look to
+/// the next.
+fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
+    let further = domain.contexts().iter().skip(1).filter_map(|context| context.seat.now()).filter_map(boot::core);
+    for other in further.filter(|other| other.id != core.id) {
+        if other.mailbox.is_empty() {
+            other.unread.store(false, Relaxed);
+            post(core, other.id, Requests::ERRAND);
+        } else if other.unread.swap(true, Relaxed) {
+            return failed(core, domain, GroupError::Silent, EndKind::Hung);
+        }
+    }
+}
+
+/// The domain stops, and still has contexts on cores that do not answer: they have failed.
+fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
+    let team = member.team;
+    if domain.life.now().phase != Phase::Stopping {
+        return;
+    }
+    // Should one of them come back, it must not find what it had.
+    domain.stage2.cut();
+    domain.flush(core);
+    member.after.store(GroupAction::Stop as u32, Relaxed);
+    // Rather than nobody, one takes over that waits, and begins anew.
+    team.word.lose(member.index);
+    for (_, waiting) in team.domains().filter(|(_, member)| member.waits.load(Relaxed)) {
+        let _ = team.word.beat(waiting.index);
+    }
+    record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
+    for context in domain.contexts() {
+        let Some(lost) = context.seat.now().and_then(boot::core).filter(|lost| lost.id != core.id) else { continue };
+        if let Some(lodger) = lodger(lost) {
+            lose_lodger(core, lost, lodger);
+        }
+        if domain::abandon_silent(core, lost, context) {
+            warn!(target: "failover", "domain={} core={} does not answer: it has failed", domain.spec.name, lost.id);
+        }
+    }
+}
+
+/// A standby lodged on a core that failed: it cannot take over, and ends.
+fn lose_lodger(core: &'static CoreLocal, lost: &CoreLocal, domain: &'static Domain) {
+    let (Some(member), Some(first)) = (domain.member(), domain.contexts().first()) else { return };
+    member.team.word.gone(member.index);
+    member.after.store(GroupAction::Stop as u32, Relaxed);
+    domain.stage2.cut();
+    domain.stop(core, EndKind::Hung);
+    if let Some((slot, _)) = lost.queue.entries().find(|(_, id)| *id == first.id) {
+        domain::abandon(core, lost, slot, first);
+    }
+}
+
+/// Puts the first context of a standby on a core of the primary's. If there is none for it, it waits until a primary
+/// serves.
+pub fn lodge(core: &CoreLocal, context: &'static Context, publish: impl FnOnce()) {
+    if let Some(member) = context.domain.member()
+        && !find_lodging(core, member, context, publish)
+    {
+        member.waits.store(true, Relaxed);
+    }
+}
+
+fn find_lodging(core: &CoreLocal, member: &Member, context: &'static Context, publish: impl FnOnce()) -> bool {
+    let Some(host) = member.team.primary() else { return false };
+    let _placement = host.placement.lock();
+    let Some(target) = lodging(host) else { return false };
+    // The core may become its own at any time.
+    if context.domain.quota.expect_some().is_err() {
+        return false;
+    }
+    let Ok(slot) = target.queue.attach(context.id, Priority(context.domain.spec.priority as u8)) else { return false };
+    publish();
+    target.lodger.store(u32::from(context.id.0).wrapping_add(1), Relaxed);
+    context.seat.set(Some(target.id));
+    target.queue.wake(slot);
+    trace::record(core, Event::ContextOn, About::Context(context), 0, target.id.index() as u64);
+    post(core, target.id, Requests::ARRIVAL);
+    true
+}
+
+/// A core that `host` uses, and on which nobody lodges.
+fn lodging(host: &Domain) -> Option<&'static CoreLocal> {
+    let owned = |id: &smp::core_id::CoreId| kernel().ledger.is(*id, CoreState::Owned(host.id));
+    let seats = host.contexts().iter().filter_map(|context| context.seat.now()).filter(owned);
+    seats.filter_map(boot::core).find(|target| target.lodger.load(Relaxed) == 0)
+}
+
+/// The domain whose standby lodges on a core.
+pub fn lodger(core: &CoreLocal) -> Option<&'static Domain> {
+    let number = core.lodger.load(Relaxed).checked_sub(1)?;
+    Some(domain::context(smp::run_queue::ContextId(number as u16))?.domain)
+}
+
+/// Puts a fault into a domain.
+///
+/// # Errors
+/// It is not there to have one.
+pub fn fail(core: &CoreLocal, name: &str, fault: InjectedFault, later: bool, dry: bool) -> Result<(), Reason> {
+    let domain = domain::all().iter().copied().find(|domain| domain.spec.name == name).ok_or(Reason::UnknownDomain)?;
+    let member = domain.member();
+    if (later || fault == InjectedFault::Mute) && member.is_none() {
+        return Err(Reason::UnknownGroup);
+    }
+    if !later && domain.life.now().phase != Phase::Running {
+        return Err(Reason::NotRunning);
+    }
+    match member {
+        _ if dry => {}
+        Some(member) if later => member.on_promotion.store(fault as u32, Relaxed),
+        _ => inject(core, domain, fault),
+    }
+    Ok(())
+}
+
+fn inject(core: &CoreLocal, domain: &'static Domain, fault: InjectedFault) {
+    record(core, domain, Step::Injected, fault as u64);
+    let mut struck = match fault {
+        InjectedFault::Hang | InjectedFault::Livelock => domain.contexts(),
+        InjectedFault::WildStore | InjectedFault::Panic | InjectedFault::Silent => {
+            domain.contexts().get(..1).unwrap_or_default()
+        }
+        InjectedFault::Crash => return failed(core, domain, GroupError::Fault, EndKind::Fault),
+        InjectedFault::Reset => return failed(core, domain, GroupError::Reset, EndKind::Reset),
+        InjectedFault::Mute => {
+            if let Some(member) = domain.member() {
+                member.muted.store(true, Relaxed);
+            }
+            return;
+        }
+    };
+    while let [context, rest @ ..] = struck {
+        context.fault.store(fault as u32, Relaxed);
+        if let Some(holder) = context.seat.find() {
+            post(core, holder, Requests::KICK);
+        }
+        struck = rest;
+    }
+}
+
+/// A context that is about to run has a fault. False: it does not run.
+pub fn strike(core: &CoreLocal, slot: Slot, context: &Context) -> bool {
+    let fault = InjectedFault::from_code(context.fault.load(Relaxed).into());
+    let done = match fault {
+        Some(InjectedFault::Hang) => {
+            core.queue.sleep(slot);
+            return false;
+        }
+        Some(InjectedFault::Silent) => {
+            firmware::core_off(kernel().machine.conduit);
+            true
+        }
+        // `b .`, with all interrupts masked.
+        Some(InjectedFault::Livelock) => context.misguide(core, 0x1400_0000),
+        // `str x0, [x0]`
+        Some(InjectedFault::WildStore) => context.misguide(core, 0xf900_0000),
+        Some(InjectedFault::Panic) => {
+            context.with_registers(exception::inject_system_error);
+            true
+        }
+        _ => true,
+    };
+    if done {
+        context.fault.store(0, Relaxed);
+    }
+    true
+}
+
+/// Says how the members of all groups stand.
+pub fn show(id: u16) {
+    for team in domain::teams() {
+        let now = team.word.now();
+        for (domain, member) in team.domains() {
+            let ready = now.ready & 1u8.wrapping_shl(u32::from(member.index)) != 0;
+            let life = domain.life.now();
+            info!(
+                target: "order",
+                "id={id} group={} epoch={} member={} role={} ready={} phase={} boots={}",
+                team.spec.name,
+                now.epoch,
+                domain.spec.name,
+                now.role(member.index),
+                if ready { "yes" } else { "no" },
+                life.phase.name(),
+                life.boots
+            );
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The options of `corral failover`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::draw::Case;
+use crate::cli::SetupArgs;
+
+/// Options of `failover`.
+#[derive(Clone, Debug, Args)]
+pub struct FailoverArgs {
+    /// How many machines are run, each with its faults
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub runs: u64,
+    /// The same seed draws the same
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Only the run with this number
+    #[arg(long, value_name = "N")]
+    pub only: Option<u64>,
+    /// Only faults of these kinds
+    #[arg(long = "kind", value_name = "KIND", value_enum, num_args = 1..)]
+    pub kinds: Vec<Case>,
+    /// With two Debian Linux domains instead of native ones
+    #[arg(long)]
+    pub linux: bool,
+    /// Another scenario with a group whose service counts
+    #[arg(long, value_name = "FILE", conflicts_with = "linux")]
+    pub scenario: Option<PathBuf>,
+    /// Machines at a time [default: as many as the host has cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Write the results as JSON to this file; - is standard output, everything else goes to standard error then
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw the distribution of detection and takeover into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
+    /// Options of the set-up.
+    #[command(flatten)]
+    pub setup: SetupArgs,
+}

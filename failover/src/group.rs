@@ -227,7 +227,8 @@ impl Group {
         before
     }
 
-    /// The group ends with its primary. False: that is not `member`, or the group is over.
+    /// The group ends with its primary; the caller sees to who [waits](crate::waiting). False: that is not `member`, or
+    /// the group is over.
     pub fn end(&self, member: u8) -> bool {
         let over = |now: Moment| {
             (member == now.primary && now.state != State::Over).then_some(Moment { state: State::Over, ..now })

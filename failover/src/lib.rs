@@ -14,6 +14,7 @@ pub mod group;
 pub mod health;
 pub mod limit;
 pub mod pause;
+pub mod waiting;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

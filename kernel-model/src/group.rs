@@ -38,6 +38,11 @@ impl Group {
         Self(Real::new())
     }
 
+    /// The real one.
+    pub fn real(&self) -> &Real {
+        &self.0
+    }
+
     /// Where it stands, for those who only look on.
     pub fn peek(&self) -> Moment {
         self.0.now()

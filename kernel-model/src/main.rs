@@ -46,6 +46,7 @@ mod simulation;
 mod teams;
 mod trace;
 mod vgic;
+mod waiting;
 mod world;
 
 #[path = "../../kernel/src/domain.rs"]

@@ -27,8 +27,8 @@ use crate::platform::machine::Region;
 use crate::schedule;
 use crate::trace::{self, About};
 use arrayvec::ArrayVec;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::DomainId;
 use domains::guest_fdt::REGION_BASE;
 use domains::ledger::CoreState;
@@ -38,6 +38,7 @@ use domains::protocol::EndKind;
 use failover::group::{Beat, Group, NotBegun, State};
 use failover::health::Health;
 use failover::limit::Limit;
+use failover::waiting::Waiting;
 use hotplug::transfer::Reason;
 use log::{info, warn};
 use smp::mailbox::Requests;
@@ -98,7 +99,7 @@ pub struct Member {
     /// What follows the end of its life: a [`GroupAction`].
     after: AtomicU32,
     /// It begins anew as soon as the new primary serves.
-    waits: AtomicBool,
+    waits: Waiting,
     /// Its heartbeats are not heard.
     muted: AtomicBool,
     /// The fault that it is to have when it is promoted; 0: none.
@@ -170,7 +171,7 @@ impl Member {
             patience: AtomicU64::new(0),
             limit: Limit::new(),
             after: AtomicU32::new(GroupAction::Stop as u32),
-            waits: AtomicBool::new(false),
+            waits: Waiting::new(),
             muted: AtomicBool::new(false),
             on_promotion: AtomicU32::new(0),
             progress: [const { AtomicU64::new(0) }; 2],
@@ -288,7 +289,6 @@ fn serves(core: &'static CoreLocal, domain: &'static Domain, team: &'static Team
             since(timer::now()),
         );
     }
-    fence(SeqCst);
     restart_waiting(core, team);
 }
 
@@ -405,7 +405,7 @@ pub fn fenced(core: &'static CoreLocal, domain: &'static Domain) -> Option<&'sta
 /// The domain is the primary now, and has the cores of the one before: it is told so.
 pub fn promoted(core: &'static CoreLocal, domain: &'static Domain) {
     let Some(member) = domain.member() else { return };
-    if member.waits.swap(false, AcqRel) {
+    if member.waits.end() {
         return domain::start_again(core, domain, None);
     }
     announce(core, domain, member);
@@ -455,19 +455,28 @@ pub fn next(core: &CoreLocal, domain: &Domain, member: &Member, heir: bool) -> N
 /// The domain, which runs nowhere, begins anew as soon as the new primary serves.
 pub fn wait(core: &'static CoreLocal, domain: &'static Domain) {
     let Some(member) = domain.member() else { return };
-    member.waits.store(true, Relaxed);
-    // Either the new primary, which says first that it serves, sees that one waits, or it is seen here that it serves.
-    fence(SeqCst);
-    match member.team.word.now().state {
+    match member.waits.begin(&member.team.word).state {
         State::Serving => restart_waiting(core, member.team),
-        State::Over if member.waits.swap(false, AcqRel) => domain::over(core, domain, EndKind::Off),
+        State::Over => {
+            end_waiting(core, domain, member);
+        }
         _ => {}
     }
 }
 
+/// A member that waits ends with its group. Whether it waited.
+fn end_waiting(core: &'static CoreLocal, domain: &'static Domain, member: &Member) -> bool {
+    let waited = member.waits.end();
+    if waited {
+        domain::release_spare(core, domain, None, Next::End);
+        domain::over(core, domain, EndKind::Off);
+    }
+    waited
+}
+
 fn restart_waiting(core: &'static CoreLocal, team: &'static Team) {
     for (standby, member) in team.domains() {
-        if member.waits.swap(false, AcqRel) {
+        if member.waits.end() {
             record(core, standby, Step::RestartsAsStandby, 0);
             domain::start_again(core, standby, None);
         }
@@ -477,7 +486,7 @@ fn restart_waiting(core: &'static CoreLocal, team: &'static Team) {
 /// A standby that found no core of the primary's to lodge on begins if there is one now.
 fn seek_lodging(core: &'static CoreLocal, team: &'static Team) {
     if team.spec.standby_cores == 0
-        && team.domains().any(|(_, member)| member.waits.load(Relaxed))
+        && team.domains().any(|(_, member)| member.waits.is_on())
         && team.word.now().state == State::Serving
         && team.primary().and_then(lodging).is_some()
     {
@@ -499,10 +508,7 @@ pub fn ended(core: &'static CoreLocal, member: &Member) {
         return seek_lodging(core, team);
     }
     for (standby, member) in team.domains() {
-        if member.waits.swap(false, AcqRel) {
-            domain::release_spare(core, standby, None, Next::End);
-            domain::over(core, standby, EndKind::Off);
-        } else {
+        if !end_waiting(core, standby, member) {
             standby.stop(core, EndKind::Off);
         }
     }
@@ -611,7 +617,7 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
     member.after.store(GroupAction::Stop as u32, Relaxed);
     // Rather than nobody, one takes over that waits, and begins anew.
     team.word.lose(member.index);
-    for (_, waiting) in team.domains().filter(|(_, member)| member.waits.load(Relaxed)) {
+    for (_, waiting) in team.domains().filter(|(_, member)| member.waits.is_on()) {
         let _ = team.word.beat(waiting.index);
     }
     record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
@@ -644,7 +650,7 @@ pub fn lodge(core: &CoreLocal, context: &'static Context, publish: impl FnOnce()
     if let Some(member) = context.domain.member()
         && !find_lodging(core, member, context, publish)
     {
-        member.waits.store(true, Relaxed);
+        member.waits.begin(&member.team.word);
     }
 }
 

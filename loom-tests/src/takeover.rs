@@ -8,6 +8,7 @@ use domains::manifest::Role;
 use domains::protocol::EndKind;
 use failover::group::{Beat, Group, NotBegun, State};
 use failover::health::Health;
+use failover::waiting::Waiting;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
@@ -439,4 +440,40 @@ fn no_standby_outlives_its_group() {
         let life = world.member(1).life.now();
         assert_eq!((life.phase, life.kind, life.boots), (Phase::Stopping, EndKind::Off, 2));
     });
+}
+
+/// A group, a member of it that comes to wait, and what that has done before.
+struct Waits(Group, Waiting, UnsafeCell<u32>);
+
+// SAFETY: loom checks every access to the cell.
+unsafe impl Sync for Waits {}
+// SAFETY: plain data.
+unsafe impl Send for Waits {}
+
+/// A member comes to wait while the new primary says that it serves, or the group ends: it is seen to once, by one who
+/// finds what it did before.
+#[test]
+fn who_waits_is_seen_to_once() {
+    for (name, ends) in [("takeover-wait-serves", false), ("takeover-wait-end", true)] {
+        explore(name, Depth::Exhaustive, 10, move || {
+            let shared = Arc::new(Waits(Group::new(), Waiting::new(), UnsafeCell::new(0)));
+            let changer = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let Waits(group, waiting, left) = &*shared;
+                    let changed = if ends { group.end(0) } else { group.beat(0).0 == Beat::Serves };
+                    assert!(changed);
+                    let sees = waiting.end();
+                    // SAFETY: loom checks it.
+                    sees && left.with(|left| unsafe { *left }) == 1
+                })
+            };
+            let Waits(group, waiting, left) = &*shared;
+            // SAFETY: loom checks it.
+            left.with_mut(|left| unsafe { *left = 1 });
+            let now = waiting.begin(group).state;
+            let sees = matches!(now, State::Serving | State::Over) && waiting.end();
+            assert!(sees ^ changer.join().unwrap(), "it is seen to once");
+        });
+    }
 }

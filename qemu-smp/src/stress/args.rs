@@ -26,6 +26,7 @@ Examples:
   cargo corral stress hotplug --json > stress.json
   cargo corral stress hotplug --qemu                 200 orders to a machine under QEMU
   cargo corral stress hotplug --qemu --moves 60 --seed 3 --report report/
+  cargo corral stress hotplug --qemu --moves 5000 --load 2000   on an idle machine, four orders a second
 
 The model runs the kernel's own sources on simulated cores, a process for each world: a machine with four or five
 domains whose guests obey, are busy, refuse, are deaf, hang, reset, fault and end, with random orders, CPU_ON, CPU_OFF,
@@ -54,6 +55,10 @@ pub struct HotplugArgs {
     /// The same seed does the same
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// Under QEMU: for how many seconds the guests are under load, which is to be longer than the orders take
+    /// [default: 20, and 1 for each order]
+    #[arg(long, value_name = "S", requires = "qemu", value_parser = clap::value_parser!(u64).range(1..))]
+    pub load: Option<u64>,
     /// On simulated cores (the default)
     #[arg(long)]
     pub model: bool,

@@ -49,7 +49,9 @@ fn on_model(workspace: &Workspace, args: &HotplugArgs) -> Result<Option<Code>, F
 }
 
 fn on_qemu(workspace: &Workspace, args: &HotplugArgs) -> Result<Option<Code>, Failure> {
-    let wanted = qemu::Wanted { cores: args.cores, orders: args.moves.unwrap_or(ORDERS), seed: args.seed };
+    let orders = args.moves.unwrap_or(ORDERS);
+    let load = args.load.unwrap_or_else(|| qemu::load_for(orders));
+    let wanted = qemu::Wanted { cores: args.cores, orders, seed: args.seed, load };
     let plan = qemu::plan(workspace, &args.setup, Ui::new(Detail::Work), &wanted)?;
     let work = Ui::new(Detail::All).work("moving cores under QEMU");
     let ran = qemu::run(plan, &wanted, |step, orders| {

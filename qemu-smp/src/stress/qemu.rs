@@ -33,7 +33,7 @@ const LINUX: [&str; 2] = ["linux-a", "linux-b"];
 /// The domain whose guest never takes a CPU off or on by itself.
 const STEADY: &str = "marks";
 
-/// How long Linux' load goes on before the first order and after the last, and for each order, in seconds.
+/// How long the guests are under load around the orders, and for each of them, in seconds, where nothing is said.
 const AROUND: u64 = 20;
 const PER_ORDER: u64 = 1;
 
@@ -57,6 +57,13 @@ pub struct Wanted {
     pub orders: u64,
     /// Where they are drawn from.
     pub seed: u64,
+    /// For how many seconds the guests are under load.
+    pub load: u64,
+}
+
+/// How long the guests of so many orders are under load.
+pub const fn load_for(orders: u64) -> u64 {
+    AROUND + orders.saturating_mul(PER_ORDER)
 }
 
 /// What came of it all.
@@ -71,8 +78,7 @@ pub struct Ran {
 
 /// The scenario.
 pub fn scenario(wanted: &Wanted) -> String {
-    let Wanted { cores, .. } = *wanted;
-    let seconds = seconds(wanted);
+    let Wanted { cores, load: seconds, .. } = *wanted;
     let share = (cores / 4).clamp(1, 8);
     let linux = |name: &str, more: &str| {
         format!(
@@ -108,10 +114,6 @@ pub fn scenario(wanted: &Wanted) -> String {
         native(STEADY, "act=deaf work=mark", share),
         native("timers", "act=timers", share.max(2) - 1),
     )
-}
-
-fn seconds(wanted: &Wanted) -> u64 {
-    AROUND + wanted.orders.saturating_mul(PER_ORDER)
 }
 
 /// Checks, fetches and builds what a run needs.
@@ -261,7 +263,7 @@ impl Driver {
         let run = told.recv().map_err(|_| Stopped::Ended)?;
         progress("booting", 0);
         self.boot(&run)?;
-        let end = Instant::now() + Duration::from_secs(seconds(&self.wanted));
+        let end = Instant::now() + Duration::from_secs(self.wanted.load);
         let mut client = Client::connect(&run)?;
         let given = self.give_all(&mut client, end, progress);
         if let Err(Stopped::Violated(_)) = given {

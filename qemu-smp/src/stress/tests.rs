@@ -27,7 +27,7 @@ fn a_violation_says_how_to_see_it_again() {
 #[test]
 fn scenarios_of_all_sizes_are_well_formed() {
     for cores in [4, 5, 8, 16, 64] {
-        let text = scenario(&Wanted { cores, orders: 60, seed: 1 });
+        let text = scenario(&Wanted { cores, orders: 60, seed: 1, load: 80 });
         let scenario = Scenario::parse(&Source::of_text(&text)).unwrap();
         let start: u32 = scenario.domains.iter().filter_map(|domain| domain.cores?.start).sum();
         assert!(start <= cores, "{start} of {cores} cores");

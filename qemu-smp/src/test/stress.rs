@@ -17,7 +17,7 @@ const WORLDS: [(u32, u64); 3] = [(CORES, 1), (4, 2), (16, 3)];
 const MOVES: u64 = 100_000;
 
 /// Orders to a machine under QEMU.
-const ON_QEMU: qemu::Wanted = qemu::Wanted { cores: CORES, orders: 40, seed: 1 };
+const ON_QEMU: qemu::Wanted = qemu::Wanted { cores: CORES, orders: 40, seed: 1, load: qemu::load_for(40) };
 
 /// One for the faults, one for each seed's worlds, and one under QEMU.
 pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {

@@ -167,6 +167,8 @@ pub fn leave_pool(core: &CoreLocal) {
 /// Switches this core off; its ledger word and the trace say so already. Comes back only if the firmware refuses.
 fn go_off(core: &'static CoreLocal) {
     core.power.off_since.store(timer::now(), Relaxed);
+    // Due while the core is off, it might leave an interrupt behind that nothing ends: QEMU's reset lowers no line.
+    schedule::set_timer(core, None);
     gic::stop_core(core);
     let why = firmware::core_off(core.kernel().machine.conduit);
     error!(target: "power", "core={} does not go off: PSCI CPU_OFF says {why:?}", core.id);

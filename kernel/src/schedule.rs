@@ -52,7 +52,7 @@ pub fn resume(core: &'static CoreLocal) -> *const Registers {
                     continue;
                 };
                 if switch(core, slot, context) {
-                    if context.fault.load(Relaxed) != 0 {
+                    if context.fault.load(Relaxed) != 0 || !core.mailbox.is_empty() {
                         continue; // it is found there the next time
                     }
                     update_timer(core, slot);
@@ -247,7 +247,8 @@ fn update_timer(core: &CoreLocal, slot: Slot) {
     arm_for_sleepers(core, slice);
 }
 
-fn set_timer(core: &CoreLocal, deadline: Option<u64>) {
+/// Arms EL2's timer, or switches it off.
+pub fn set_timer(core: &CoreLocal, deadline: Option<u64>) {
     core.timer_on.store(deadline.is_some(), Relaxed);
     timer::set_deadline(deadline);
 }

@@ -32,8 +32,11 @@ macro_rules! named {
             }
 
             /// The one with this code in hypercalls and trace records.
-            pub fn from_code(code: u64) -> Option<Self> {
-                Self::ALL.into_iter().find(|value| *value as u64 == code)
+            pub const fn from_code(code: u64) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$value),)*
+                    _ => None,
+                }
             }
         }
 

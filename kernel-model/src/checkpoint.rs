@@ -1,9 +1,13 @@
 //! Checkpoints: the model's groups have none.
 
 use crate::arch::core_local::CoreLocal;
+use crate::arch::stage2::Right;
 use crate::domain::Domain;
 use crate::manifest::GroupSpec;
 use crate::platform::arena::Arena;
+
+/// The right to a page that was not written since.
+pub const CLEAN: Right = Right::Execute;
 
 /// A domain's checkpoints.
 pub enum Checkpoints {}

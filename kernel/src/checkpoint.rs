@@ -1,8 +1,9 @@
 //! Checkpoints of a domain: all of its memory, contexts and devices as they were at one moment, to go on from.
 //!
-//! Memory by an undo log. All of its pages are read only after a checkpoint; the first write to one faults, and copies it
-//! to the shadow, a second RAM of the domain, before it may be written. So memory as of the checkpoint is the shadow for
-//! the pages that are dirty, and memory itself for all others; nothing is copied while the domain stands still.
+//! Memory by an undo log. All of its pages are read only after a checkpoint, and when the domain begins; the first write to
+//! one faults, and copies it to the shadow, a second RAM of the domain, before it may be written. So memory as of the
+//! checkpoint is the shadow for the pages that are dirty, and memory itself for all others; nothing is copied while the
+//! domain stands still.
 //!
 //! The core that finds a checkpoint due (by a heartbeat, or by its timer while there are none) gathers: it takes its
 //! context out, asks all other cores that hold contexts of the domain to do the same and to wait, and begins only when
@@ -12,11 +13,12 @@
 
 use crate::arch::context::Saved;
 use crate::arch::core_local::CoreLocal;
-use crate::arch::stage2::Right;
+use crate::arch::stage2::{Grain, Right};
 use crate::arch::sysreg::yield_now;
 use crate::arch::{cache, mmu, timer};
 use crate::domain::{self, Domain, post_to};
 use crate::platform::arena::Arena;
+use crate::platform::machine::Region;
 use crate::schedule;
 use crate::takeover::{Step, nanoseconds, record, ticks};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -48,17 +50,17 @@ pub struct Checkpoints {
 }
 
 struct Kept {
-    shadow: &'static mut [u8],
-    /// There is a last checkpoint. While there is none, all pages may be written.
+    /// There is a last checkpoint. While there is none, nothing is copied.
     is_valid: bool,
-    last: &'static mut Checkpoint,
-    next: &'static mut Checkpoint,
-}
-
-struct Checkpoint {
+    shadow: &'static mut [u8],
     /// Pages that were written since; all others are read only.
     dirty: DirtySet<'static>,
-    /// Their states, and whether they were on.
+    state: &'static mut State,
+}
+
+/// What else a domain has.
+struct State {
+    /// The contexts' states, and whether they were on.
     contexts: &'static mut [(Saved, bool)],
     vgic: Vgic<'static>,
     console: Console,
@@ -66,33 +68,38 @@ struct Checkpoint {
     watchdog: Watchdog,
 }
 
+/// The right to a page that was not written since a checkpoint; it may be executed all the same.
+pub const CLEAN: Right = Right::Execute;
+
 /// Numbers all attempts.
 static ROUND: AtomicU64 = AtomicU64::new(1);
 
 impl Checkpoints {
     /// Room for the checkpoints of a domain with so much memory and so many contexts; `None`: it is not enough.
     pub fn new(arena: &Arena, memory: u64, contexts: usize, spec: &GroupSpec<'_>) -> Option<Self> {
-        let checkpoint = || {
-            let checkpoint = |_| {
-                Some(Checkpoint {
-                    dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
-                    contexts: arena.place_all(contexts, |_| (Saved::new(), false))?,
-                    vgic: Vgic::new(arena.place_all(contexts, |_| Redistributor::default())?),
-                    console: Console::default(),
-                    control: Control::default(),
-                    watchdog: Watchdog::default(),
-                })
-            };
-            arena.place_all(1, checkpoint)?.first_mut()?.as_mut()
+        // Too large for a stack.
+        let state = |_| {
+            Some(State {
+                contexts: arena.place_all(contexts, |_| (Saved::new(), false))?,
+                vgic: Vgic::new(arena.place_all(contexts, |_| Redistributor::default())?),
+                console: Console::default(),
+                control: Control::default(),
+                watchdog: Watchdog::default(),
+            })
         };
-        let (last, next) = (checkpoint()?, checkpoint()?);
+        let kept = Kept {
+            is_valid: false,
+            shadow: arena.bytes(memory)?,
+            dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
+            state: arena.place_all(1, state)?.first_mut()?.as_mut()?,
+        };
         Some(Self {
             period: ticks(spec.checkpoint_ms),
             patience: ticks(spec.heartbeat_ms) / 8,
             due: AtomicU64::new(0),
             beats: AtomicBool::new(false),
             pause: Pause::new(),
-            kept: SpinLock::new(Kept { shadow: arena.bytes(memory)?, is_valid: false, last, next }),
+            kept: SpinLock::new(kept),
         })
     }
 
@@ -229,13 +236,14 @@ impl Checkpoints {
     pub fn write(&self, core: &CoreLocal, domain: &Domain, physical: u64) -> bool {
         let offset = physical.wrapping_sub(domain.memory.start) & !mmu::PAGE.wrapping_sub(1);
         let mut kept = self.kept.lock();
-        let Kept { shadow, is_valid, last, .. } = &mut *kept;
+        let Kept { shadow, is_valid, dirty, .. } = &mut *kept;
         let Some(copy) = page(shadow, offset) else { return false };
-        if *is_valid && last.dirty.insert((offset / mmu::PAGE) as usize) {
-            mmu::with_window(core, domain.memory.start.wrapping_add(offset), mmu::PAGE, |bytes| {
-                copy.copy_from_slice(bytes);
-            });
-            domain.stage2.set_page(domain.spec.memory.base.wrapping_add(offset), Right::All);
+        if dirty.insert((offset / mmu::PAGE) as usize) {
+            let physical = domain.memory.start.wrapping_add(offset);
+            if *is_valid {
+                mmu::with_window(core, physical, mmu::PAGE, |bytes| copy.copy_from_slice(bytes));
+            }
+            set_page(domain, offset, Right::All);
         }
         true
     }
@@ -244,10 +252,8 @@ impl Checkpoints {
     pub fn forget(&self, domain: &Domain) {
         self.beats.store(false, Relaxed);
         let mut kept = self.kept.lock();
-        if core::mem::take(&mut kept.is_valid) {
-            kept.last.dirty.clear();
-            kept.protect_all(domain, Right::All);
-        }
+        kept.is_valid = false;
+        kept.protect(domain);
     }
 
     /// The domain, which runs nowhere, is as it was at the last checkpoint, but for which cores its contexts are on: those
@@ -255,32 +261,30 @@ impl Checkpoints {
     #[inline(never)]
     pub fn restore(&self, core: &CoreLocal, domain: &Domain) {
         let mut kept = self.kept.lock();
-        let Kept { shadow, last, .. } = &mut *kept;
-        record(core, domain, Step::RolledBack, last.dirty.len().into());
-        for number in last.dirty.iter() {
-            let offset = (number as u64).wrapping_mul(mmu::PAGE);
+        let Kept { shadow, dirty, .. } = &mut *kept;
+        record(core, domain, Step::RolledBack, dirty.len().into());
+        for offset in offsets(dirty) {
             let Some(copy) = page(shadow, offset) else { continue };
             mmu::with_window(core, domain.memory.start.wrapping_add(offset), mmu::PAGE, |bytes| {
                 bytes.copy_from_slice(copy);
                 cache::clean(bytes);
             });
-            domain.stage2.set_page(domain.spec.memory.base.wrapping_add(offset), READ_ONLY);
         }
-        last.dirty.clear();
+        kept.protect(domain);
         cache::invalidate_instructions();
         domain.flush(core);
-        for (context, (saved, was_on)) in domain.contexts().iter().zip(last.contexts.iter()) {
+        for (context, (saved, was_on)) in domain.contexts().iter().zip(kept.state.contexts.iter()) {
             context.begin_anew();
             if *was_on {
                 context.restore(saved);
                 context.power.resume();
             }
         }
-        domain.vgic.copy_from(&last.vgic);
-        domain.console.lock().clone_from(&last.console);
-        *domain.watchdog.lock() = last.watchdog.clone();
+        domain.vgic.copy_from(&kept.state.vgic);
+        domain.console.lock().clone_from(&kept.state.console);
+        *domain.watchdog.lock() = kept.state.watchdog.clone();
         let mut control = domain.control.lock();
-        control.clone_from(&last.control);
+        control.clone_from(&kept.state.control);
         // Nobody waits for answers to what it was asked then.
         domain.contexts().iter().for_each(|context| control.withdraw(context.index));
     }
@@ -290,45 +294,44 @@ impl Kept {
     /// Keeps the domain, which stands still, as it is. How many pages were copied since it was kept last.
     #[inline(never)]
     fn keep(&mut self, core: &CoreLocal, domain: &Domain) -> u32 {
-        let next = &mut self.next;
-        next.dirty.clear();
-        for (context, (saved, is_on)) in domain.contexts().iter().zip(next.contexts.iter_mut()) {
+        for (context, (saved, is_on)) in domain.contexts().iter().zip(self.state.contexts.iter_mut()) {
             *is_on = context.power.affinity_info() == AffinityState::On;
             context.save(saved);
         }
         {
             // With a device its line stays as it is.
             let (console, control) = (domain.console.lock(), domain.control.lock());
-            next.console.clone_from(&console);
-            next.control.clone_from(&control);
-            next.watchdog = domain.watchdog.lock().clone();
-            next.vgic.copy_from(&domain.vgic);
+            self.state.console.clone_from(&console);
+            self.state.control.clone_from(&control);
+            self.state.watchdog = domain.watchdog.lock().clone();
+            self.state.vgic.copy_from(&domain.vgic);
         }
-        let pages = self.last.dirty.len();
-        if self.is_valid {
-            let address = |page: usize| domain.spec.memory.base.wrapping_add((page as u64).wrapping_mul(mmu::PAGE));
-            self.last.dirty.iter().for_each(|page| domain.stage2.set_page(address(page), READ_ONLY));
-        } else {
-            self.protect_all(domain, READ_ONLY);
-        }
+        let copied = if self.is_valid { self.dirty.len() } else { 0 };
+        self.protect(domain);
         domain.flush(core);
-        core::mem::swap(&mut self.last, &mut self.next);
         self.is_valid = true;
-        pages
+        copied
     }
 
-    fn protect_all(&self, domain: &Domain, right: Right) {
-        let memory = domain.spec.memory;
-        for offset in (0..memory.size).step_by(mmu::PAGE as usize) {
-            domain.stage2.set_page(memory.base.wrapping_add(offset), right);
-        }
+    /// No page is dirty any more.
+    fn protect(&mut self, domain: &Domain) {
+        offsets(&self.dirty).for_each(|offset| set_page(domain, offset, CLEAN));
+        self.dirty.clear();
     }
 }
 
-/// What is read only because of a checkpoint; it may be executed all the same.
-const READ_ONLY: Right = Right::Execute;
+/// Where the pages of a set lie in the domain's memory.
+fn offsets(pages: &DirtySet<'_>) -> impl Iterator<Item = u64> {
+    pages.iter().map(|page| (page as u64).wrapping_mul(mmu::PAGE))
+}
 
-/// The page of the shadow that begins at this offset.
+/// Changes the right to a page of the domain's memory.
+fn set_page(domain: &Domain, offset: u64, right: Right) {
+    let page = Region { start: domain.memory.start.wrapping_add(offset), length: mmu::PAGE };
+    // The tables are there since the domain was made.
+    let _ = domain.stage2.map(domain.spec.memory.base.wrapping_add(offset), page, Grain::Page, right, || None);
+}
+
 fn page(shadow: &mut [u8], offset: u64) -> Option<&mut [u8]> {
     shadow.get_mut(usize::try_from(offset).ok()?..)?.get_mut(..mmu::PAGE as usize)
 }

@@ -3,10 +3,10 @@
 use crate::arch::context::{self, Context};
 use crate::arch::core_local::CoreLocal;
 use crate::arch::mmu::{self, Table};
-use crate::arch::stage2::{Right, Stage2};
+use crate::arch::stage2::{Grain, Right, Stage2};
 use crate::arch::{cache, gic, stage2};
 use crate::boot::{self, kernel};
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{self, Checkpoints};
 use crate::platform::arena::Arena;
 use crate::platform::firmware;
 use crate::platform::machine::Region;
@@ -184,7 +184,7 @@ impl Domain {
     pub fn set_region(&self, core: &CoreLocal, right: Right) {
         if let Some(region) = self.member().and_then(|member| member.team.region) {
             // The tables are there since the domain was made.
-            let _ = self.stage2.map_shared(guest_fdt::REGION_BASE, region.start, region.length, right, || None);
+            let _ = self.stage2.map(guest_fdt::REGION_BASE, region, Grain::Block, right, || None);
             self.flush(core);
         }
     }
@@ -387,11 +387,11 @@ fn make(
             let region = free.take(manifest::checkpoint_bytes(memory.length)).ok_or(NO_RAM)?;
             let own = Arena::over(region).map_err(|_| FULL)?;
             let table = || own.place(Table::new());
-            stage2.map_pages(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
+            stage2.map(spec.memory.base, memory, Grain::Page, checkpoint::CLEAN, table).map_err(|_| FULL)?;
             Some(Checkpoints::new(&own, memory.length, count, group).ok_or(FULL)?)
         }
         _ => {
-            stage2.map_ram(spec.memory.base, memory.start, memory.length, table).map_err(|_| FULL)?;
+            stage2.map(spec.memory.base, memory, Grain::Block, Right::All, table).map_err(|_| FULL)?;
             None
         }
     };
@@ -399,13 +399,15 @@ fn make(
     let stolen = arena.place(StolenPages::new()).ok_or(FULL)?;
     if spec.board == Board::Virt {
         for (page, offset) in stolen.addresses() {
-            stage2.map_data_page(stolen::BASE.wrapping_add(offset), page, table).map_err(|_| FULL)?;
+            let ipa = stolen::BASE.wrapping_add(offset);
+            let page = Region { start: page, length: mmu::PAGE };
+            stage2.map(ipa, page, Grain::Page, Right::Read, table).map_err(|_| FULL)?;
         }
     }
     let granted = member.as_ref().map_or(spec.cores.start, |member| member.cores(spec.cores.start));
     if let Some(region) = member.as_ref().and_then(|member| member.team.region) {
         let base = guest_fdt::REGION_BASE;
-        stage2.map_shared(base, region.start, region.length, Right::None, table).map_err(|_| FULL)?;
+        stage2.map(base, region, Grain::Block, Right::None, table).map_err(|_| FULL)?;
     }
     let domain = arena
         .place(Domain {

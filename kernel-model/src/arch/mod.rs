@@ -102,6 +102,8 @@ pub mod exception {
 pub mod mmu {
     use super::core_local::CoreLocal;
 
+    /// Bytes of a page.
+    pub const PAGE: u64 = 1 << 12;
     /// Bytes of a block.
     pub const BLOCK: u64 = 2 << 20;
 
@@ -138,7 +140,9 @@ pub mod cache {
 /// Stage 2.
 pub mod stage2 {
     use super::mmu::Table;
+    use crate::guest_fdt::REGION_BASE;
     use crate::history::violation;
+    use crate::platform::machine::Region;
     use crate::simulation::{self, step};
     use std::sync::atomic::AtomicU32;
     use std::sync::atomic::Ordering::Relaxed;
@@ -152,6 +156,19 @@ pub mod stage2 {
         Read,
         /// Read and write.
         Write,
+        /// Read and execute.
+        Execute,
+        /// Read, write and execute.
+        All,
+    }
+
+    /// What one entry maps.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Grain {
+        /// 4 KiB.
+        Page,
+        /// 2 MiB.
+        Block,
     }
 
     /// No domain's translation is used on this core.
@@ -182,20 +199,22 @@ pub mod stage2 {
             }
         }
 
-        /// Maps its group's region.
+        /// Maps memory; of interest is the region of its group.
         ///
         /// # Errors
         /// None.
-        pub fn map_shared(
+        pub fn map(
             &self,
-            _ipa: u64,
-            _physical: u64,
-            _length: u64,
+            ipa: u64,
+            _memory: Region,
+            _grain: Grain,
             right: Right,
             _take_table: impl FnMut() -> Option<&'static Table>,
         ) -> Result<(), ()> {
-            step();
-            self.table.store(right as u32, Relaxed);
+            if ipa == REGION_BASE {
+                step();
+                self.table.store(right as u32, Relaxed);
+            }
             Ok(())
         }
 
@@ -203,47 +222,6 @@ pub mod stage2 {
         pub fn cut(&self) {
             step();
             self.table.store(Right::None as u32, Relaxed);
-        }
-
-        /// Maps memory.
-        ///
-        /// # Errors
-        /// None.
-        pub fn map_ram(
-            &self,
-            _ipa: u64,
-            _physical: u64,
-            _length: u64,
-            _take_table: impl FnMut() -> Option<&'static Table>,
-        ) -> Result<(), ()> {
-            Ok(())
-        }
-
-        /// Maps memory, page by page.
-        ///
-        /// # Errors
-        /// None.
-        pub fn map_pages(
-            &self,
-            _ipa: u64,
-            _physical: u64,
-            _length: u64,
-            _take_table: impl FnMut() -> Option<&'static Table>,
-        ) -> Result<(), ()> {
-            Ok(())
-        }
-
-        /// Maps a page.
-        ///
-        /// # Errors
-        /// None.
-        pub fn map_data_page(
-            &self,
-            _ipa: u64,
-            _page: u64,
-            _take_table: impl FnMut() -> Option<&'static Table>,
-        ) -> Result<(), ()> {
-            Ok(())
         }
 
         /// Enters it.

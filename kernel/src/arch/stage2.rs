@@ -1,14 +1,13 @@
 //! Stage 2: a domain's intermediate physical addresses (39 bits, 4 KiB granule, level 1 start).
 //!
 //! RAM is given in 2 MiB blocks, so a domain needs a level 1 table and one level 2 table for each
-//! GiB. Device windows are left unmapped: every access to them traps.
+//! GiB; in pages, where checkpoints follow what is written. Device windows are left unmapped: every
+//! access to them traps.
 
-use super::mmu::{ADDRESS, BLOCK, OutOfTables, PAGE, Table, next_level};
+use super::mmu::{BLOCK, OutOfTables, PAGE, Table, next_level};
 use super::sysreg::{dsb, isb, read, write};
+use crate::platform::machine::Region;
 use core::sync::atomic::Ordering::Relaxed;
-
-// Page descriptor: as a block, but read only and not executable.
-const DATA_PAGE: u64 = 3 | 0xf << 2 | 1 << 6 | 3 << 8 | 1 << 10 | 1 << 54;
 
 /// A domain's stage 2 translation.
 pub struct Stage2 {
@@ -16,11 +15,14 @@ pub struct Stage2 {
     vmid: u8,
 }
 
-// Block descriptor: normal write-back, read and write, inner shareable, access flag (Arm ARM D8.3.2).
-const RAM_BLOCK: u64 = 1 | 0xf << 2 | 3 << 6 | 3 << 8 | 1 << 10;
-
-/// A page, not a block.
-const PAGE_BIT: u64 = 1 << 1;
+/// What one entry maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// 4 KiB.
+    Page = PAGE as isize,
+    /// 2 MiB.
+    Block = BLOCK as isize,
+}
 
 /// What a domain may do with a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +40,21 @@ pub enum Right {
 }
 
 impl Right {
-    const fn block(self, physical: u64) -> u64 {
+    /// A descriptor: normal write-back, inner shareable, access flag (Arm ARM D8.3.2).
+    const fn to(self, physical: u64, grain: Grain) -> u64 {
+        const RAM: u64 = 1 | 0xf << 2 | 1 << 6 | 3 << 8 | 1 << 10;
         const WRITE: u64 = 1 << 7;
         const NO_FETCH: u64 = 1 << 54;
-        match self {
-            Self::None => 0,
-            Self::Read => physical | RAM_BLOCK & !WRITE | NO_FETCH,
-            Self::Write => physical | RAM_BLOCK | NO_FETCH,
-            Self::Execute => physical | RAM_BLOCK & !WRITE,
-            Self::All => physical | RAM_BLOCK,
-        }
+        const PAGE_BIT: u64 = 1 << 1;
+        let right = match self {
+            Self::None => return 0,
+            Self::Read => NO_FETCH,
+            Self::Write => WRITE | NO_FETCH,
+            Self::Execute => 0,
+            Self::All => WRITE,
+        };
+        let page = if let Grain::Page = grain { PAGE_BIT } else { 0 };
+        physical | RAM | right | page
     }
 }
 
@@ -57,105 +64,34 @@ impl Stage2 {
         Self { root, vmid }
     }
 
-    /// Maps `[ipa, ipa + length)` to `physical`, read, write and execute: whole blocks, as the manifest's memory and
-    /// what is free for it are.
+    /// Maps `memory`, whole grains of one kind, at `ipa`, with this right. What TLBs hold of it stays there until
+    /// [`invalidate`](Self::invalidate).
     ///
     /// # Errors
     /// No memory for a table.
-    pub fn map_ram(
+    pub fn map(
         &self,
         ipa: u64,
-        physical: u64,
-        length: u64,
-        take_table: impl FnMut() -> Option<&'static Table>,
-    ) -> Result<(), OutOfTables> {
-        self.map_blocks(ipa, physical, length, Right::All, take_table)
-    }
-
-    fn map_blocks(
-        &self,
-        ipa: u64,
-        physical: u64,
-        length: u64,
+        memory: Region,
+        grain: Grain,
         right: Right,
         mut take_table: impl FnMut() -> Option<&'static Table>,
     ) -> Result<(), OutOfTables> {
-        for block in 0..length >> BLOCK.trailing_zeros() {
-            let offset = block.wrapping_mul(BLOCK);
+        for offset in (0..memory.length).step_by(grain as usize) {
             let at = ipa.wrapping_add(offset);
             let level2 = next_level(self.root.entry(at, 1), &mut take_table)?;
-            level2.entry(at, 2).store(right.block(physical.wrapping_add(offset)), Relaxed);
+            let entry = match grain {
+                Grain::Block => level2.entry(at, 2),
+                Grain::Page => next_level(level2.entry(at, 2), &mut take_table)?.entry(at, 3),
+            };
+            entry.store(right.to(memory.start.wrapping_add(offset), grain), Relaxed);
         }
-        dsb();
         Ok(())
-    }
-
-    /// [`map_ram`](Self::map_ram) page by page, for [`set_page`](Self::set_page).
-    ///
-    /// # Errors
-    /// No memory for a table.
-    pub fn map_pages(
-        &self,
-        ipa: u64,
-        physical: u64,
-        length: u64,
-        mut take_table: impl FnMut() -> Option<&'static Table>,
-    ) -> Result<(), OutOfTables> {
-        for offset in (0..length).step_by(PAGE as usize) {
-            let at = ipa.wrapping_add(offset);
-            let level2 = next_level(self.root.entry(at, 1), &mut take_table)?;
-            let level3 = next_level(level2.entry(at, 2), &mut take_table)?;
-            level3.entry(at, 3).store(Right::All.block(physical.wrapping_add(offset)) | PAGE_BIT, Relaxed);
-        }
-        dsb();
-        Ok(())
-    }
-
-    /// Changes the right to the page at `ipa`, which [`map_pages`](Self::map_pages) mapped. What TLBs hold stays there.
-    pub fn set_page(&self, ipa: u64, right: Right) {
-        let level3 =
-            next_level(self.root.entry(ipa, 1), || None).and_then(|level2| next_level(level2.entry(ipa, 2), || None));
-        if let Ok(level3) = level3 {
-            let entry = level3.entry(ipa, 3);
-            entry.store(right.block(entry.load(Relaxed) & ADDRESS) | PAGE_BIT, Relaxed);
-        }
-    }
-
-    /// Maps `[ipa, ipa + length)` to `physical`, for data only, with this right. What TLBs hold of it stays there.
-    ///
-    /// # Errors
-    /// See [`OutOfTables`].
-    pub fn map_shared(
-        &self,
-        ipa: u64,
-        physical: u64,
-        length: u64,
-        right: Right,
-        take_table: impl FnMut() -> Option<&'static Table>,
-    ) -> Result<(), OutOfTables> {
-        self.map_blocks(ipa, physical, length, right, take_table)
     }
 
     /// Maps nothing any more. What TLBs hold stays there.
     pub fn cut(&self) {
         self.root.clear();
-    }
-
-    /// Maps the page at `ipa` to `physical`, for reading only.
-    ///
-    /// # Errors
-    /// No memory for a table.
-    pub fn map_data_page(
-        &self,
-        ipa: u64,
-        physical: u64,
-        mut take_table: impl FnMut() -> Option<&'static Table>,
-    ) -> Result<(), OutOfTables> {
-        let level2 = next_level(self.root.entry(ipa, 1), &mut take_table)?;
-        let level3 = next_level(level2.entry(ipa, 2), &mut take_table)?;
-        level3.entry(ipa, 3).store(physical | DATA_PAGE, Relaxed);
-        dsb();
-        Ok(())
     }
 
     /// Makes it the translation of this core's guest.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,7 +57,7 @@ impl Ui {
         if bar.is_none() {
             eprintln!("  {what} ...");
         }
-        Work { ui: *self, what, bar }
+        Work { ui: *self, what, bar, said: AtomicU64::new(0) }
     }
 
     /// A line at the bottom of the terminal for whatever is going on.
@@ -81,12 +82,20 @@ pub struct Work {
     ui: Ui,
     what: Cow<'static, str>,
     bar: Option<ProgressBar>,
+    /// The tenth that was said last, where there is no bar.
+    said: AtomicU64,
 }
 
 impl Work {
-    /// Shows how far it got, in percent.
+    /// Shows how far it got, in percent; by a line for each tenth, where there is no terminal.
     pub fn percent(&self, percent: f64) {
-        let Some(bar) = &self.bar else { return };
+        let Some(bar) = &self.bar else {
+            let tenth = (percent.clamp(0.0, 100.0) / 10.0) as u64;
+            if self.said.fetch_max(tenth, Ordering::Relaxed) < tenth && tenth < 10 {
+                eprintln!("  {} ... {tenth}0%", self.what);
+            }
+            return;
+        };
         if bar.position() == 0
             && let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} [{bar:24}] {percent:>3}%")
         {

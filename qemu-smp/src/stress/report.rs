@@ -77,7 +77,7 @@ pub struct Report {
     /// The run.
     pub run: Summary,
     #[serde(skip)]
-    wanted: u64,
+    wanted: Wanted,
 }
 
 impl Report {
@@ -94,7 +94,7 @@ impl Report {
             run.result = RunResult::Failed;
         }
         let history = if violation.is_some() { history } else { Vec::new() };
-        Self { seed: wanted.seed, cores: wanted.cores, wanted: wanted.orders, tally, violation, history, run }
+        Self { seed: wanted.seed, cores: wanted.cores, wanted, tally, violation, history, run }
     }
 
     /// The code to exit with; none is success.
@@ -140,10 +140,10 @@ impl Report {
             None => line("result", "all held".to_owned()),
             Some(Code::Interrupted) => line("result", "interrupted".to_owned()),
             Some(_) => {
-                let (cores, seed, orders) = (self.cores, self.seed, self.wanted);
+                let Wanted { cores, orders, seed, load } = self.wanted;
                 let again = "draws the same, but a machine's times differ";
-                let command = "cargo corral stress hotplug --qemu";
-                line("again", format!("{command} --cores {cores} --moves {orders} --seed {seed}   ({again})"));
+                let command = format!("cargo corral stress hotplug --qemu --cores {cores} --moves {orders}");
+                line("again", format!("{command} --seed {seed} --load {load}   ({again})"));
                 line("result", "FAILED".to_owned());
             }
         }

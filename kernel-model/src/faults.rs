@@ -10,9 +10,10 @@ use crate::ledger::CoreState;
 use crate::life::Phase;
 use crate::simulation::{self, Faults};
 use crate::world::{Plan, Spec, World};
-use crate::{boot, orders};
+use crate::{boot, group_faults, orders};
 
-type Fault = fn(&mut Stand);
+/// What is done to a machine.
+pub type Fault = fn(&mut Stand);
 
 const FAULTS: [(&str, Fault); 22] = [
     ("guest-obeys", |stand| stand.moves(Mood::Obeys, "", &["done to=rt folded=0"])),
@@ -45,13 +46,33 @@ const RT: usize = 1;
 
 /// Their names.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    FAULTS.iter().map(|(name, _)| *name)
+    let in_groups = group_faults::FAULTS.iter().map(|(name, ..)| *name);
+    FAULTS.iter().map(|(name, _)| *name).chain(in_groups)
 }
 
 /// Runs one; false: there is none of that name.
 pub fn run(name: &str, delay: u64) -> bool {
-    let Some((_, fault)) = FAULTS.iter().find(|(known, _)| *known == name) else { return false };
-    let spec = |name: &str, board, cores| Spec {
+    let alone = FAULTS.iter().find(|(known, _)| *known == name).map(|(_, fault)| (plan as fn() -> Plan, *fault));
+    let in_groups = group_faults::FAULTS.iter().find(|(known, ..)| *known == name);
+    let Some((plan, fault)) = alone.or(in_groups.map(|(_, plan, fault)| (*plan, *fault))) else { return false };
+    let mut world = World::new(delay, plan());
+    world.settle();
+    let mut stand = Stand { world, delay };
+    if alone.is_some() && (stand.on(LINUX), stand.on(RT)) != (3, 1) {
+        violation("the guests did not switch their CPUs on");
+    }
+    fault(&mut stand);
+    history::finish() // before the generators would be dropped, which needs unwinding
+}
+
+fn plan() -> Plan {
+    let domains = vec![spec("linux", true, [1, 3, 4]), spec("rt", false, [1, 1, 3])];
+    Plan { cores: 6, domains, governor: None, break_even: None, groups: vec![] }
+}
+
+/// A domain that begins anew after a fault.
+pub fn spec(name: &str, board: bool, cores: [u32; 3]) -> Spec {
+    Spec {
         name: name.to_owned(),
         board,
         cores,
@@ -60,33 +81,30 @@ pub fn run(name: &str, delay: u64) -> bool {
         manages: false,
         priority: 100,
         restarts: true,
-    };
-    let domains = vec![spec("linux", true, [1, 3, 4]), spec("rt", false, [1, 1, 3])];
-    let plan = Plan { cores: 6, domains, governor: None, break_even: None, groups: vec![] };
-    let mut world = World::new(delay, plan);
-    world.settle();
-    let on = |index| domain(index).contexts().iter().filter(|context| context.runs()).count();
-    if (on(LINUX), on(RT)) != (3, 1) {
-        violation("the guests did not switch their CPUs on");
     }
-    let mut stand = Stand { world, delay };
-    fault(&mut stand);
-    history::finish() // before the generators would be dropped, which needs unwinding
 }
 
-fn domain(index: usize) -> &'static Domain {
+/// The domain with that number.
+pub fn domain(index: usize) -> &'static Domain {
     match domain::all().get(index) {
         Some(domain) => domain,
         None => violation("there is no such domain"),
     }
 }
 
-struct Stand {
-    world: World,
+/// A machine, and after how many turns something happens to it.
+pub struct Stand {
+    /// The machine.
+    pub world: World,
     delay: u64,
 }
 
 impl Stand {
+    /// So many of a domain's CPUs are on.
+    pub fn on(&self, index: usize) -> usize {
+        domain(index).contexts().iter().filter(|context| context.runs()).count()
+    }
+
     /// The core of linux' last CPU.
     fn core(&self) -> usize {
         let seats = domain(LINUX).contexts().iter().rev().filter_map(|context| context.seat.now());
@@ -99,12 +117,13 @@ impl Stand {
         found.map_or_else(|| violation("there is no such core"), |(_, record)| record.state)
     }
 
-    fn wait(&mut self) {
+    /// Lets the turns pass.
+    pub fn wait(&mut self) {
         (0..self.delay).for_each(|_| self.world.turn());
     }
 
     /// The only end of that order is one of these.
-    fn expect(&self, order: u32, expected: &[&str]) -> String {
+    pub fn expect(&self, order: u32, expected: &[&str]) -> String {
         let begin = format!("{order} ");
         let ends: Vec<String> = orders::ends().into_iter().filter(|end| end.starts_with(&begin)).collect();
         let fits = |end: &String| expected.iter().any(|expected| end.ends_with(expected));
@@ -144,7 +163,7 @@ impl Stand {
         self.is_of(core, if kept { LINUX } else { RT });
         self.owns(LINUX, if kept { 3 } else { 2 });
         self.owns(RT, if kept { 1 } else { 2 });
-        let on = domain(LINUX).contexts().iter().filter(|context| context.runs()).count();
+        let on = self.on(LINUX);
         let lost = usize::from(end.contains("folded=0"));
         if on != 3 - lost {
             violation(&format!("linux has {on} CPUs on after `{end}`"));

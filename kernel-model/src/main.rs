@@ -31,6 +31,7 @@ mod console;
 mod exits;
 mod faults;
 mod group;
+mod group_faults;
 mod guest;
 mod health;
 mod history;

@@ -34,7 +34,7 @@ use domains::vgic::{Kick, Redistributor, SgiKind, Vgic};
 use domains::watchdog::Watchdog;
 use hotplug::grant::{self, Claimed, NoCore};
 use hotplug::placement::Placement;
-use hotplug::transfer::Leaving;
+use hotplug::transfer::{Leaving, Reason};
 use log::{error, info, warn};
 use smp::core_id::CoreId;
 use smp::core_set::CoreSet;
@@ -663,6 +663,7 @@ pub fn abandon_silent(core: &'static CoreLocal, lost: &CoreLocal, context: &'sta
         placement.left(lost.residents());
     }
     trace_owner(core, lost.id);
+    transfer::report(lost.id, 0, Err(Reason::FailedCore));
     context.power.reset();
     leave_life(core, domain, None);
     true

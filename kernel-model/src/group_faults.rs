@@ -1,0 +1,45 @@
+//! Faults of groups that once went wrong, each tried after so many turns of the scheduler, as in [`faults`](crate::faults).
+
+use crate::faults::{self, Fault, Stand, domain};
+use crate::history::violation;
+use crate::orders;
+use crate::world::{GroupPlan, Plan};
+
+/// A fault: its name, on what machine, and what is done.
+type Case = (&'static str, fn() -> Plan, Fault);
+
+/// All of them.
+pub const FAULTS: [Case; 1] = [("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent)];
+
+/// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
+fn plan(groups: &[(&str, usize, u32, u32)]) -> Plan {
+    let mut plan = Plan { cores: 8, domains: vec![], governor: None, break_even: None, groups: vec![] };
+    plan.domains.push(faults::spec("linux", true, [1, 1, 1]));
+    for (name, count, standby_cores, cores) in groups {
+        let members: Vec<String> = (0..*count).map(|index| format!("{name}-{index}")).collect();
+        plan.domains.extend(members.iter().map(|name| faults::spec(name, false, [0, *cores, *cores])));
+        plan.groups.push(GroupPlan {
+            name: (*name).to_owned(),
+            members,
+            times: [10, 200, 0],
+            standby_cores: *standby_cores,
+            restarts: [20, 100],
+            on: vec![],
+        });
+    }
+    plan
+}
+
+/// Its order is answered although the core is not there any more.
+fn asked_core_falls_silent(stand: &mut Stand) {
+    let Some(core) = domain(1).contexts().first().and_then(|context| context.seat.now()) else {
+        violation("the primary is nowhere");
+    };
+    orders::give("fail pair-0 silent");
+    stand.wait();
+    let order = orders::give(&format!("move {core} pair-0 pool"));
+    stand.world.settle();
+    let refused = ["failed-core", "not-owner"].map(|why| format!("refused core={core} reason={why}"));
+    let [failed, other] = refused.each_ref().map(String::as_str);
+    stand.expect(order, &["done to=pool folded=1", "failed reason=failed-core", failed, other]);
+}

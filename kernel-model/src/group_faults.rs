@@ -9,7 +9,10 @@ use crate::world::{GroupPlan, Plan};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 1] = [("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent)];
+pub const FAULTS: [Case; 2] = [
+    ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
+    ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
+];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
 fn plan(groups: &[(&str, usize, u32, u32)]) -> Plan {
@@ -30,6 +33,13 @@ fn plan(groups: &[(&str, usize, u32, u32)]) -> Plan {
     plan
 }
 
+/// The core that hears orders is the first group's primary's.
+fn who_stops_it_is_in_a_group() -> Plan {
+    let mut plan = plan(&[("pair", 2, 1, 1), ("solo", 2, 0, 1)]);
+    plan.domains.remove(0);
+    plan
+}
+
 /// Its order is answered although the core is not there any more.
 fn asked_core_falls_silent(stand: &mut Stand) {
     let Some(core) = domain(1).contexts().first().and_then(|context| context.seat.now()) else {
@@ -42,4 +52,12 @@ fn asked_core_falls_silent(stand: &mut Stand) {
     let refused = ["failed-core", "not-owner"].map(|why| format!("refused core={core} reason={why}"));
     let [failed, other] = refused.each_ref().map(String::as_str);
     stand.expect(order, &["done to=pool folded=1", "failed reason=failed-core", failed, other]);
+}
+
+/// The primary's only core falls silent, so nobody else is there to find that it never stops.
+fn who_stops_it_guards_another_group(stand: &mut Stand) {
+    orders::give("fail solo-0 silent");
+    stand.wait();
+    orders::give("fail solo-0 reset");
+    stand.world.settle();
 }

@@ -15,7 +15,7 @@ use crate::boot::{self, kernel, machine};
 use crate::domain;
 use crate::platform::firmware;
 use crate::trace::{self, About};
-use crate::{schedule, transfer};
+use crate::{schedule, takeover, transfer};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use domains::ledger::{CoreEvent, CoreRecord, CoreState, Heir};
@@ -123,7 +123,7 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         power.pooled_since.store(now, Relaxed);
     }
     // The first core takes the console's interrupts; one that woke others waits for them, and one that guards a group for who stops there.
-    if core.id.index() == 0 || power.watch.load(Relaxed) != 0 || core.guard.load(Relaxed) != 0 {
+    if core.id.index() == 0 || power.watch.load(Relaxed) != 0 || takeover::is_guard(core) {
         return None;
     }
     let wait = power.policy.lock().get_or_insert_with(|| IdlePolicy::new(break_even)).wait();

@@ -159,6 +159,22 @@ impl Team {
     fn deadline(&self) -> u64 {
         ticks(self.spec.heartbeat_ms)
     }
+
+    fn bit(&self) -> u32 {
+        1u32.wrapping_shl(self.index)
+    }
+
+    /// Whether this core has to look after the group: it is a member's, or a member stops, which it may have begun.
+    fn needs(&self, core: &CoreLocal) -> bool {
+        let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
+        let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
+        self.members.iter().any(|member| owner == Some(*member)) || stopping()
+    }
+
+    /// This core looks after the group no more.
+    fn leave_alone(&self, core: &CoreLocal) {
+        core.guards.fetch_and(!self.bit(), Relaxed);
+    }
 }
 
 impl Member {
@@ -213,7 +229,7 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
     member.muted.store(false, Relaxed);
     let [_, until] = &member.progress;
     until.store(0, Relaxed);
-    core.guard.store(0, Relaxed); // `guard` looks at all deadlines again
+    member.team.leave_alone(core); // `guard` looks at all deadlines again
     let spec = member.team.spec;
     let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
     let start = if goes_on { spec.heartbeat_ms } else { spec.start_ms };
@@ -342,10 +358,8 @@ fn note(team: &Team, member: u8, error: GroupError, now: u64) {
 /// The domain begins to stop. This core, which answers, sees to it that it comes to its end, should nobody else.
 pub fn stops(core: &CoreLocal, member: &Member) {
     member.patience.store(timer::now().wrapping_add(member.team.deadline()), Relaxed);
-    let guarded = member.team.index.wrapping_add(1);
-    if core.guard.compare_exchange(0, guarded, Relaxed, Relaxed).is_ok() || core.guard.load(Relaxed) == guarded {
-        schedule::update_alarm(core);
-    }
+    core.guards.fetch_or(member.team.bit(), Relaxed);
+    schedule::update_alarm(core);
 }
 
 /// An operator orders the primary of a group to be replaced.
@@ -516,21 +530,29 @@ pub fn ended(core: &'static CoreLocal, member: &Member) {
 
 /// A core that holds a member's context looks after its group from now on.
 pub fn guard(core: &CoreLocal, context: &Context) {
-    let guarded = context.domain.member().map_or(0, |member| member.team.index.wrapping_add(1));
-    if guarded != 0 && core.guard.swap(guarded, Relaxed) != guarded {
+    let Some(member) = context.domain.member() else { return };
+    let (guards, bit) = (core.guards.load(Relaxed), member.team.bit());
+    if guards & bit == 0 {
+        core.guards.store(guards | bit, Relaxed);
         schedule::update_alarm(core);
     }
 }
 
-fn guarded(core: &CoreLocal) -> Option<&'static Team> {
-    let index = core.guard.load(Relaxed).checked_sub(1)?;
-    domain::teams().get(index as usize).copied()
+/// The groups that this core looks after.
+fn guarded(core: &CoreLocal) -> impl Iterator<Item = &'static Team> {
+    let guards = core.guards.load(Relaxed);
+    let teams = if guards == 0 { &[] } else { domain::teams() };
+    teams.iter().copied().filter(move |team| guards & team.bit() != 0)
+}
+
+/// Whether this core has to look after a group: after its owner's, and after those in which a member stops.
+pub fn is_guard(core: &CoreLocal) -> bool {
+    guarded(core).filter(|team| team.needs(core)).count() > 0
 }
 
 /// When this core has to look after its group again; 0: never.
 pub fn alarm(core: &CoreLocal) -> u64 {
-    let Some(team) = guarded(core) else { return 0 };
-    let due = team.domains().filter_map(|(domain, member)| {
+    let due = guarded(core).flat_map(Team::domains).filter_map(|(domain, member)| {
         let [_, until] = &member.progress;
         let others = [until.load(Relaxed), member.patience.load(Relaxed), checkpoint::alarm(core, domain)];
         member.health.due().into_iter().chain(others.into_iter().filter(|at| *at != 0)).min()
@@ -538,16 +560,15 @@ pub fn alarm(core: &CoreLocal) -> u64 {
     due.min().unwrap_or(0)
 }
 
-/// This core's timer fired: looks after its group.
-#[inline(never)]
+/// This core's timer fired: looks after its groups.
 pub fn watch(core: &'static CoreLocal, now: u64) {
-    let Some(team) = guarded(core) else { return };
-    let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
-    let stopping = || team.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
-    if !team.members.iter().any(|member| owner == Some(*member)) && !stopping() {
-        core.guard.store(0, Relaxed);
-        return;
+    for team in guarded(core) {
+        if team.needs(core) { look_after(core, team, now) } else { team.leave_alone(core) }
     }
+}
+
+#[inline(never)]
+fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64) {
     // Looks of all guards together are a deadline apart: what one posted, the next is not to find unread.
     let (look, next) = (team.look.load(Relaxed), now.wrapping_add(team.deadline()));
     let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok();

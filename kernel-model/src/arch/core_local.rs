@@ -30,7 +30,7 @@ pub struct CoreLocal {
     pub errand: Errand,
     pub power: Power,
     pub lodger: AtomicU32,
-    pub guard: AtomicU32,
+    pub guards: AtomicU32,
     pub unread: AtomicBool,
     trace: Area,
     current: Mutex<Option<(Slot, &'static Context)>>,
@@ -53,7 +53,7 @@ impl CoreLocal {
             errand: Errand::default(),
             power: Power::default(),
             lodger: AtomicU32::new(0),
-            guard: AtomicU32::new(0),
+            guards: AtomicU32::new(0),
             unread: AtomicBool::new(false),
             trace: Area::default(),
             current: Mutex::new(None),
@@ -99,7 +99,7 @@ impl CoreLocal {
         self.ran_last.store(0, Relaxed);
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
-        self.guard.store(0, Relaxed);
+        self.guards.store(0, Relaxed);
         self.set_current(None);
     }
 }

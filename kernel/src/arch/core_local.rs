@@ -73,8 +73,8 @@ pub struct CoreLocal {
     /// A context of a domain that does not own the core, plus one; 0: there is none. Changed under the owner's placement
     /// lock.
     pub lodger: AtomicU32,
-    /// The group that the core looks after, plus one; 0: none (own).
-    pub guard: AtomicU32,
+    /// A bit for each group that the core looks after (own).
+    pub guards: AtomicU32,
     /// A guard of the group that it serves found a message unread when it looked last.
     pub unread: AtomicBool,
     /// The attempt at a checkpoint that it last stood still for (own).
@@ -111,7 +111,7 @@ impl CoreLocal {
             errand: Errand::default(),
             power: Power::default(),
             lodger: AtomicU32::new(0),
-            guard: AtomicU32::new(0),
+            guards: AtomicU32::new(0),
             unread: AtomicBool::new(false),
             stands: AtomicU64::new(0),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
@@ -186,7 +186,7 @@ impl CoreLocal {
         self.ran_last.store(0, Relaxed);
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
-        self.guard.store(0, Relaxed);
+        self.guards.store(0, Relaxed);
         self.set_current(None);
     }
 

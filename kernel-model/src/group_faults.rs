@@ -9,9 +9,10 @@ use crate::world::{GroupPlan, Plan};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 2] = [
+pub const FAULTS: [Case; 3] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
+    ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
 ];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
@@ -59,5 +60,16 @@ fn who_stops_it_guards_another_group(stand: &mut Stand) {
     orders::give("fail solo-0 silent");
     stand.wait();
     orders::give("fail solo-0 reset");
+    stand.world.settle();
+}
+
+/// Another standby lodges on one of the cores that the new primary is to get, and does not as it stops.
+fn new_primary_fails_as_it_inherits(stand: &mut Stand) {
+    if stand.on(1) != 2 {
+        violation("the primary did not switch its CPUs on");
+    }
+    orders::give("fail trio-0 crash");
+    stand.wait();
+    orders::give("fail trio-1 crash");
     stand.world.settle();
 }

@@ -740,7 +740,7 @@ pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Op
                 continue;
             }
             drop(placement);
-            if heir.is_none() && lodger.is_some_and(|lodger| transfer::inherit(core, id, domain, lodger)) {
+            if heir.is_none() && lodger.is_some_and(|lodger| transfer::inherit(core, id, domain.id, lodger)) {
                 continue;
             }
             match heir {

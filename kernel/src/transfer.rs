@@ -555,6 +555,19 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
         step(core, id, Step::Taken); // otherwise it was ordered just now
     }
     let held = heir.filter(|heir| heir.life.join().is_ok());
+    if held.is_none()
+        && let Some(lodger) = takeover::lodger(target)
+    {
+        // That standby is not left on nobody's core.
+        transfer::keep(&core.kernel().ledger, &AllQuotas, id, leaving);
+        heir.into_iter().for_each(|heir| heir.quota.unexpect(true));
+        if !inherit(core, id, leaving.domain, lodger)
+            && let Some(leaving) = transfer::begin(&core.kernel().ledger, id, leaving.domain)
+        {
+            hand_over(core, id, leaving, folded);
+        }
+        return;
+    }
     let order = target.errand.take_order();
     let inherits = transfer::finish(&core.kernel().ledger, &AllQuotas, id, leaving, held.is_some());
     domain::trace_owner(core, id);
@@ -581,19 +594,19 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
 }
 
 /// A core of a domain that runs nowhere becomes that of the standby that lodges there. False: it does not any more.
-pub fn inherit(core: &CoreLocal, id: CoreId, domain: &Domain, lodger: &Domain) -> bool {
+pub fn inherit(core: &CoreLocal, id: CoreId, domain: DomainId, lodger: &Domain) -> bool {
     let Some(target) = core.kernel().core(id) else { return false };
     let ledger = &core.kernel().ledger;
     let heir = Heir::Domain(lodger.id);
     // Whoever leaves the core under this lock finds it either another's or its own.
     let mut placement = lodger.placement.lock();
     let stays = takeover::lodger(target).is_some_and(|now| now.id == lodger.id);
-    if !stays || ledger.change(id, CoreEvent::Bequeath(domain.id, heir)).is_err() {
+    if !stays || ledger.change(id, CoreEvent::Bequeath(domain, heir)).is_err() {
         return false;
     }
     target.lodger.store(0, Relaxed);
     placement.seated(id, 0);
-    transfer::finish(ledger, &AllQuotas, id, Leaving { domain: domain.id, heir, asked: false }, true);
+    transfer::finish(ledger, &AllQuotas, id, Leaving { domain, heir, asked: false }, true);
     domain::trace_owner(core, id);
     step(core, id, Step::Given);
     true

@@ -9,10 +9,11 @@ use crate::world::{GroupPlan, Plan};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 3] = [
+pub const FAULTS: [Case; 4] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
+    ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
 ];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
@@ -72,4 +73,17 @@ fn new_primary_fails_as_it_inherits(stand: &mut Stand) {
     stand.wait();
     orders::give("fail trio-1 crash");
     stand.world.settle();
+}
+
+/// Each core is looked at once, however many contexts are on it.
+fn further_contexts_share_a_core(stand: &mut Stand) {
+    for core in [2, 3] {
+        orders::give(&format!("fold {core}"));
+        stand.wait();
+        stand.world.settle();
+    }
+    let epochs: Vec<u32> = crate::domain::teams().iter().map(|team| team.word.peek().epoch).collect();
+    if epochs != [1] {
+        violation(&format!("nobody failed, and the group's epoch is {epochs:?}"));
+    }
 }

@@ -41,6 +41,7 @@ use failover::limit::Limit;
 use failover::waiting::Waiting;
 use hotplug::transfer::Reason;
 use log::{info, warn};
+use smp::core_set::CoreSet;
 use smp::mailbox::Requests;
 use smp::run_queue::{Priority, Slot};
 use smp::trace::Event;
@@ -615,8 +616,9 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
 /// The cores of a domain's further contexts, on which no heartbeat depends, look into their mailboxes from one look to
 /// the next.
 fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
-    let further = domain.contexts().iter().skip(1).filter_map(|context| context.seat.now()).filter_map(boot::core);
-    for other in further.filter(|other| other.id != core.id) {
+    // Once each, however many are on it.
+    let cores = CoreSet::from_iter(domain.contexts().iter().skip(1).filter_map(|context| context.seat.now()));
+    for other in cores.iter().filter(|id| *id != core.id).filter_map(boot::core) {
         if other.mailbox.is_empty() {
             other.unread.store(false, Relaxed);
             post(core, other.id, Requests::ERRAND);

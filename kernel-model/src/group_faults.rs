@@ -9,11 +9,12 @@ use crate::world::{GroupPlan, Plan};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 4] = [
+pub const FAULTS: [Case; 5] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
+    ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
 ];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
@@ -85,5 +86,21 @@ fn further_contexts_share_a_core(stand: &mut Stand) {
     let epochs: Vec<u32> = crate::domain::teams().iter().map(|team| team.word.peek().epoch).collect();
     if epochs != [1] {
         violation(&format!("nobody failed, and the group's epoch is {epochs:?}"));
+    }
+}
+
+/// It stays where it lodges, although its host's contexts crowd there, and its own elsewhere.
+fn lodger_gets_cores_of_its_own(stand: &mut Stand) {
+    for order in ["fold 2", "fold 3", "fold 4", "move 5 pool pair-1", "move 6 pool pair-1", "fold 6"] {
+        orders::give(order);
+        stand.world.settle();
+    }
+    let order = orders::give("move 7 pool pair-1");
+    stand.wait();
+    stand.world.settle();
+    stand.expect(order, &["done to=pair-1 folded=0"]);
+    let seat = domain(2).contexts().first().and_then(|context| context.seat.now());
+    if seat.is_none_or(|seat| seat.index() != 1) || stand.on(2) != 3 {
+        violation(&format!("the standby's first context is on {seat:?}, {} are on", stand.on(2)));
     }
 }

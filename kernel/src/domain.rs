@@ -594,7 +594,7 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
         core.queue.detach(slot);
         context.seat.set(None);
         let lodged = core.lodger.load(Ordering::Relaxed);
-        let lodges = lodged == u32::from(context.id.0).wrapping_add(1);
+        let lodges = takeover::lodges(core, context);
         if lodges {
             core.lodger.store(0, Ordering::Relaxed);
             domain.quota.unexpect(false);
@@ -638,7 +638,7 @@ pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, slot: Slot, context: 
         let mut placement = domain.placement.lock();
         lost.queue.detach(slot);
         context.seat.set(None);
-        if lost.lodger.load(Ordering::Relaxed) == u32::from(context.id.0).wrapping_add(1) {
+        if takeover::lodges(lost, context) {
             lost.lodger.store(0, Ordering::Relaxed);
             domain.quota.unexpect(false);
         } else {

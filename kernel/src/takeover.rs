@@ -708,6 +708,11 @@ pub fn lodger(core: &CoreLocal) -> Option<&'static Domain> {
     Some(domain::context(smp::run_queue::ContextId(number as u16))?.domain)
 }
 
+/// Whether it is that context that lodges on a core.
+pub fn lodges(core: &CoreLocal, context: &Context) -> bool {
+    core.lodger.load(Relaxed) == u32::from(context.id.0).wrapping_add(1)
+}
+
 /// Puts a fault into a domain.
 ///
 /// # Errors

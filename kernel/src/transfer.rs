@@ -625,9 +625,11 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
         placement.spare.insert(id);
         owned && placement.folded > 0
     };
+    // Who lodges elsewhere stays there.
+    let crowds = |core: &CoreLocal, context: &Context| core.residents() > 1 && !takeover::lodges(core, context);
     let crowded = |context: &&Context| {
-        let crowd = context.seat.now().and_then(boot::core).map_or(0, CoreLocal::residents);
-        crowd > 1 && context.want(id)
+        let seat = context.seat.now().and_then(boot::core);
+        seat.is_some_and(|core| crowds(core, context)) && context.want(id)
     };
     match domain.contexts().iter().filter(|_| folded).find(crowded) {
         Some(context) => {

@@ -9,12 +9,13 @@ use crate::world::{GroupPlan, Plan};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 5] = [
+pub const FAULTS: [Case; 6] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
+    ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
 ];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
@@ -40,6 +41,15 @@ fn plan(groups: &[(&str, usize, u32, u32)]) -> Plan {
 fn who_stops_it_is_in_a_group() -> Plan {
     let mut plan = plan(&[("pair", 2, 1, 1), ("solo", 2, 0, 1)]);
     plan.domains.remove(0);
+    plan
+}
+
+/// Nobody cares for heartbeats, and the primary goes before its standby.
+fn hangs_unheard() -> Plan {
+    let mut plan = plan(&[("pair", 2, 0, 1)]);
+    plan.domains.iter_mut().filter(|spec| spec.name == "pair-0").for_each(|spec| spec.priority = 150);
+    let ignored = ("on-heartbeat", ["ignore", "ignore", "take-over"]);
+    plan.groups.iter_mut().for_each(|group| group.on.push(ignored));
     plan
 }
 
@@ -103,4 +113,12 @@ fn lodger_gets_cores_of_its_own(stand: &mut Stand) {
     if seat.is_none_or(|seat| seat.index() != 1) || stand.on(2) != 3 {
         violation(&format!("the standby's first context is on {seat:?}, {} are on", stand.on(2)));
     }
+}
+
+/// It is never run again, so EL2's timer is not to stand in for the one that it had set.
+fn hung_primary_has_a_timer(stand: &mut Stand) {
+    orders::give("fail pair-0 hang");
+    stand.wait();
+    orders::give("fail pair-1 livelock");
+    stand.world.settle();
 }

@@ -265,7 +265,10 @@ fn arm_for_sleepers(core: &CoreLocal, due: Option<u64>) {
 fn first_deadline(core: &CoreLocal) -> Option<u64> {
     let loaded = core.current().map(|(slot, _)| slot);
     let sleepers = core.queue.sleepers().filter(|(slot, _)| Some(*slot) != loaded);
-    sleepers.filter_map(|(_, id)| domain::context(id)?.timer_deadline()).min()
+    // What hangs stays asleep, however long that is due.
+    let sleepers =
+        sleepers.filter_map(|(_, id)| domain::context(id)).filter(|context| context.fault.load(Relaxed) == 0);
+    sleepers.filter_map(Context::timer_deadline).min()
 }
 
 /// Finds out when EL2's timer is due next for something other than contexts.

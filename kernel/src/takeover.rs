@@ -41,10 +41,15 @@ use failover::limit::Limit;
 use failover::waiting::Waiting;
 use hotplug::transfer::Reason;
 use log::{info, warn};
+use smp::core_id::CoreId;
 use smp::core_set::CoreSet;
 use smp::mailbox::Requests;
 use smp::run_queue::{Priority, Slot};
 use smp::trace::Event;
+
+/// A bit for each group of which a core has failed: it may have no other than its last member's, so the machine's first
+/// core looks after it, too.
+static DIMINISHED: AtomicU32 = AtomicU32::new(0);
 
 /// The steps of a [`Event::Failover`] record.
 #[derive(Clone, Copy)]
@@ -169,7 +174,13 @@ impl Team {
     fn needs(&self, core: &CoreLocal) -> bool {
         let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
         let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
-        self.members.iter().any(|member| owner == Some(*member)) || stopping()
+        core.id == CoreId::FIRST && self.is_diminished()
+            || self.members.iter().any(|member| owner == Some(*member))
+            || stopping()
+    }
+
+    fn is_diminished(&self) -> bool {
+        DIMINISHED.load(Relaxed) & self.bit() != 0
     }
 
     /// This core looks after the group no more.
@@ -274,7 +285,8 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
         // The guards expect the next one later.
         let seats = |domain: &'static Domain| domain.contexts().iter().filter_map(|context| context.seat.now());
         let guards = member.team.domains().flat_map(|(domain, _)| seats(domain));
-        guards.for_each(|guard| post(core, guard, Requests::ERRAND));
+        let first = member.team.is_diminished().then_some(CoreId::FIRST);
+        guards.chain(first).for_each(|guard| post(core, guard, Requests::ERRAND));
     }
     checkpoint::beat(core, domain);
     match member.team.word.beat(member.index) {
@@ -541,7 +553,8 @@ pub fn guard(core: &CoreLocal, context: &Context) {
 
 /// The groups that this core looks after.
 fn guarded(core: &CoreLocal) -> impl Iterator<Item = &'static Team> {
-    let guards = core.guards.load(Relaxed);
+    let diminished = if core.id == CoreId::FIRST { DIMINISHED.load(Relaxed) } else { 0 };
+    let guards = core.guards.load(Relaxed) | diminished;
     let teams = if guards == 0 { &[] } else { domain::teams() };
     teams.iter().copied().filter(move |team| guards & team.bit() != 0)
 }
@@ -649,6 +662,8 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
         if let Some(lodger) = lodger(lost) {
             lose_lodger(core, lost, lodger);
         }
+        DIMINISHED.fetch_or(team.bit(), Relaxed);
+        post(core, CoreId::FIRST, Requests::ERRAND);
         if domain::abandon_silent(core, lost, context) {
             warn!(target: "failover", "domain={} core={} does not answer: it has failed", domain.spec.name, lost.id);
         }

@@ -13,6 +13,9 @@ pub const MAX_CORES: usize = 512;
 pub struct CoreId(u16);
 
 impl CoreId {
+    /// The machine's first core: it starts the others, and never goes off.
+    pub const FIRST: Self = Self(0);
+
     /// The core with that index; `None` from [`MAX_CORES`] on.
     pub const fn new(index: usize) -> Option<Self> {
         if index < MAX_CORES { Some(Self(index as u16)) } else { None }

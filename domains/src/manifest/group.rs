@@ -1,6 +1,7 @@
 //! Groups: a primary, its standbys, and what follows when one of them fails.
 
 use super::parse::{Checked, Fields, Node, Property, node, properties};
+use super::validate::is_name;
 use super::{MEMORY_GRANULE, Manifest, ManifestError, Place, Reason, Value, Words};
 use crate::DomainId;
 use arrayvec::ArrayVec;
@@ -185,6 +186,9 @@ impl<'a> Manifest<'a> {
     pub(super) fn check_groups(&self) -> Result<(), ManifestError<'a>> {
         for (index, group) in self.groups.iter().enumerate() {
             let odd = |reason| Err(ManifestError { place: Place::Group(group.name), reason });
+            if !is_name(group.name) {
+                return odd(Reason::BadName);
+            }
             let earlier = || self.groups.iter().take(index);
             if earlier().any(|other| other.name == group.name) {
                 return odd(Reason::SameGroup);

@@ -58,6 +58,12 @@ impl<'a> Manifest<'a> {
     }
 }
 
+/// Whether a domain or a group may be called so.
+pub(super) fn is_name(name: &str) -> bool {
+    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= 31 && name.bytes().all(allowed)
+}
+
 /// What checkpoints of a domain with so much memory take: as much again, tables that map pages, contexts and devices.
 pub fn checkpoint_bytes(size: u64) -> u64 {
     size.saturating_add((size / 256).saturating_add(1 << 20).next_multiple_of(MEMORY_GRANULE))
@@ -65,9 +71,7 @@ pub fn checkpoint_bytes(size: u64) -> u64 {
 
 impl<'a> DomainSpec<'a> {
     fn check(&self, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
-        let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let begins = self.name.starts_with(|first: char| first.is_ascii_lowercase());
-        if !begins || self.name.len() > 31 || !self.name.bytes().all(allowed) {
+        if !is_name(self.name) {
             return Err(ManifestError { place: Place::Domain(self.name), reason: Reason::BadName });
         }
         let [min, start, max, most] = [self.cores.min, self.cores.start, self.cores.max, MAX_CONTEXTS].map(u64::from);

@@ -11,8 +11,11 @@
 //! A record that was acknowledged has to be there for whoever resumes, once. One more may be there: its primary was
 //! stopped after the commit and before the line. Nothing of an older epoch may come after a newer one's first line, and
 //! an epoch has one primary. The second kind of line may end with ` at-us=T`, the machine's time in microseconds.
+//!
+//! Linux may speak in the middle of a line (`count: epoch=1 seq=12[    9.000000] …`): then the number may have been cut.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
@@ -21,6 +24,9 @@ mod tests;
 
 /// What the service's lines begin with.
 const SERVICE: &str = "count: ";
+
+/// What a line of a Linux kernel begins with.
+const PRINTK: char = '[';
 
 /// Findings that are kept of one run: after the first few, all is wrong.
 const MOST_FINDINGS: usize = 20;
@@ -52,10 +58,10 @@ pub enum Line {
 }
 
 impl Line {
-    /// Reads a line of a member's console; `None` if it is no whole line of the service. What stands before the
-    /// service's last words was left by a member that was stopped in the middle of a line.
+    /// Reads a line of a member's console; `None` if it is no line of the service, or one without its last number. What
+    /// stands before the service's last words was left by a member that was stopped in the middle of a line.
     pub fn parse(text: &str) -> Option<Self> {
-        let (_, text) = text.rsplit_once(SERVICE)?;
+        let (text, _) = cut(text)?;
         let words: Vec<&str> = text.split_whitespace().collect();
         let value = |word: &str, key: &str| word.strip_prefix(key)?.strip_prefix('=')?.parse::<u64>().ok();
         let epoch = |word: &str| u32::try_from(value(word, "epoch")?).ok();
@@ -69,6 +75,18 @@ impl Line {
             _ => return None,
         })
     }
+}
+
+/// The service's last words, and whether a kernel's line cuts them off.
+fn cut(text: &str) -> Option<(&str, bool)> {
+    let (_, text) = text.rsplit_once(SERVICE)?;
+    Some(text.split_once(PRINTK).map_or((text, false), |(words, _)| (words, true)))
+}
+
+/// The number that is meant by what may be the first digits of it: one of those that are due, or itself.
+fn completed(digits: u64, mut due: RangeInclusive<u64>) -> u64 {
+    let begins = |number: &u64| number.to_string().starts_with(&digits.to_string());
+    due.find(begins).unwrap_or(digits)
 }
 
 /// Something that must not happen.
@@ -172,8 +190,17 @@ impl Observer {
 
     /// Takes a line that a member printed.
     pub fn line(&mut self, member: usize, text: &str) {
+        let is_cut = cut(text).is_some_and(|(_, is_cut)| is_cut);
         match Line::parse(text) {
-            Some(Line::Resumes { epoch, after }) => self.resumes(member, epoch, after),
+            Some(Line::Resumes { epoch, after }) => {
+                let due = self.acknowledged..=self.acknowledged + 1;
+                self.resumes(member, epoch, if is_cut { completed(after, due) } else { after });
+            }
+            // It was committed before the first byte of its line.
+            Some(Line::Acknowledged { epoch, seq, .. }) if is_cut => {
+                let last = self.terms.last().map_or(0, |term| term.last.unwrap_or(term.after));
+                self.acknowledges(member, epoch, completed(seq, last + 1..=last + 1), None);
+            }
             Some(Line::Acknowledged { epoch, seq, at_us }) => self.acknowledges(member, epoch, seq, at_us),
             Some(Line::Standby { epoch }) => {
                 if let Some(said) = self.standbys.get_mut(member) {

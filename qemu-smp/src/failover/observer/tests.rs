@@ -50,6 +50,42 @@ fn a_line_that_was_cut_short_does_not_hide_the_next_one() {
 }
 
 #[test]
+fn a_kernel_that_speaks_in_the_middle_of_a_line_does_not_hide_it() {
+    let printk = "[   12.345678] Kernel panic - not syncing";
+    assert_eq!(
+        Line::parse(&format!("count: epoch=1 seq=3{printk}")),
+        Some(Line::Acknowledged { epoch: 1, seq: 3, at_us: None })
+    );
+    assert_eq!(Line::parse("count: epoch=1 se[   12.345678] x"), None);
+    assert_eq!(Line::parse("[   12.345678] count: standby epoch=1"), Some(Line::Standby { epoch: 1 }));
+    // Each record is acknowledged once: the next one is not a gap, and nobody may find fewer.
+    let cut = (ALPHA, &*format!("count: epoch=1 seq=3{printk}"));
+    assert_eq!(after_begin(&[cut, (ALPHA, "count: epoch=1 seq=4")]), []);
+    let lost = after_begin(&[cut, (BETA, "count: resumes epoch=2 after=2")]);
+    assert_eq!(lost, [Finding::Lost { from: 3, to: 3 }]);
+}
+
+#[test]
+fn of_a_number_that_was_cut_the_rest_is_known() {
+    let begin = |last: u64| {
+        let mut observer = observed(&[(ALPHA, "count: resumes epoch=1 after=0")]);
+        (1..=last).for_each(|seq| observer.line(ALPHA, &format!("count: epoch=1 seq={seq}")));
+        observer
+    };
+    let mut observer = begin(122);
+    // Record 123 is committed before the first byte of its line.
+    observer.line(ALPHA, "count: epoch=1 seq=12[    9.000000] a word");
+    observer.line(ALPHA, "3");
+    observer.line(ALPHA, "count: epoch=1 seq=124");
+    assert_eq!((observer.findings(), observer.acknowledged()), (&[][..], 124));
+    observer.line(BETA, "count: resumes epoch=2 after=1[    9.100000] a word");
+    observer.line(BETA, "count: epoch=2 seq=125");
+    assert_eq!((observer.findings(), observer.acknowledged()), (&[][..], 125));
+    observer.line(BETA, "count: epoch=2 seq=7[    9.200000] a word");
+    assert_eq!(observer.findings(), [Finding::Twice { seq: 7 }]);
+}
+
+#[test]
 fn a_service_that_goes_on_is_right() {
     let observer = observed(
         &[

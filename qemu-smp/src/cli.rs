@@ -339,7 +339,8 @@ pub struct TestArgs {
     pub setup: SetupArgs,
 }
 
-fn seconds_or_time(text: &str) -> Result<Time, String> {
+/// A time; plain seconds are one, too.
+pub fn seconds_or_time(text: &str) -> Result<Time, String> {
     match text.parse::<u64>() {
         Ok(_) => format!("{text}s").parse(),
         Err(_) => text.parse(),

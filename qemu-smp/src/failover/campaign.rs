@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::calm::Calm;
 use super::draw::{Case, Draw};
-use super::report::Report;
+pub use super::report::Report;
 use super::trial::Trial;
 use super::verdict::{Judged, judge};
 use crate::build::Verbosity;
 use crate::bundle::Substitutes;
-use crate::cli::SetupArgs;
+use crate::cli::{Clock, SetupArgs, Thread};
 use crate::console::ConsoleId;
 use crate::console::live::Place;
 use crate::failure::{Code, Failure};
@@ -45,7 +46,12 @@ pub struct Wanted {
     pub kinds: Vec<Case>,
     /// Machines at a time.
     pub jobs: usize,
+    /// Nothing is to fail, and this is to be looked at instead.
+    pub calm: Option<Calm>,
 }
+
+/// The manifest's, for a group that names none.
+const DEFAULT_HEARTBEAT_US: f64 = 500e3;
 
 /// The cores of this host.
 pub fn host_cores() -> usize {
@@ -54,13 +60,23 @@ pub fn host_cores() -> usize {
 
 impl Subject {
     /// Checks, fetches and builds what the machines of a scenario need. Its own events, faults and assertions do not
-    /// count, and its service goes on for ever.
-    pub fn prepare(workspace: &Workspace, setup: &SetupArgs, path: &Path, ui: Ui) -> Result<Self, Failure> {
+    /// count, and its service goes on for ever. A machine on which nothing is to fail has the host's clock.
+    pub fn prepare(
+        workspace: &Workspace,
+        setup: &SetupArgs,
+        path: &Path,
+        calm: Option<Calm>,
+        ui: Ui,
+    ) -> Result<Self, Failure> {
         let source = Source::read(path)?;
         let mut scenario = Scenario::parse(&source)?;
         scenario.events.clear();
         scenario.faults.clear();
         scenario.assertions.clear();
+        if let Some(calm) = calm {
+            use_host_clock(&mut scenario);
+            scenario.machine.time_limit.0 += calm.time;
+        }
         let Some(group) = scenario.groups.first().cloned() else {
             return Err(Failure::new(Code::Usage, format!("{} has no group", shown(path)))
                 .remedy("give a scenario with a [[group]] whose members count, such as failover.toml"));
@@ -74,7 +90,7 @@ impl Subject {
         let console = |name: &String| Some((ConsoleId::named(&scenario, name)?, name.clone()));
         Ok(Self {
             members: group.members.iter().filter_map(console).collect(),
-            heartbeat_us: group.heartbeat.map_or(100e3, |time| time.0.as_secs_f64() * 1e6),
+            heartbeat_us: group.heartbeat.map_or(DEFAULT_HEARTBEAT_US, |time| time.0.as_secs_f64() * 1e6),
             group: group.name,
             plan: Plan {
                 configuration: Configuration::of(&scenario.machine),
@@ -93,8 +109,8 @@ impl Subject {
     }
 
     /// One machine from its start to its judgement.
-    fn run(&self, draw: Draw) -> Result<Judged, Failure> {
-        let mut trial = Trial::new(draw, self.group.clone(), self.members.clone());
+    fn run(&self, draw: Draw, calm: Option<Calm>) -> Result<Judged, Failure> {
+        let mut trial = Trial::new(draw, calm, self.group.clone(), self.members.clone());
         let outcome = run::run_watched(&self.plan, &mut trial)?;
         if outcome.stop == Stop::Interrupted {
             return Err(Failure::interrupted());
@@ -107,6 +123,17 @@ impl Subject {
         }
         Ok(judged)
     }
+}
+
+/// All its cores run at once, as time passes on the host. The deadlines of its groups were made for a clock that counts
+/// instructions, if that was its clock; a group that names none has the manifest's.
+fn use_host_clock(scenario: &mut Scenario) {
+    if scenario.machine.clock == Clock::Instructions {
+        for group in &mut scenario.groups {
+            (group.heartbeat, group.start, group.progress) = (None, None, None);
+        }
+    }
+    (scenario.machine.clock, scenario.machine.thread) = (Clock::Host, Thread::Multi);
 }
 
 /// A service that counts up to a number does not end before its time.
@@ -129,7 +156,7 @@ pub fn run(subject: &Subject, wanted: &Wanted, progress: impl Fn(u64, u64) + Syn
             if number >= wanted.runs.end {
                 return;
             }
-            let judged = subject.run(Draw::new(wanted.seed, number, &wanted.kinds));
+            let judged = subject.run(Draw::new(wanted.seed, number, &wanted.kinds), wanted.calm);
             match &judged {
                 Ok(judged) if judged.ok => {}
                 Ok(_) => drop(bad.fetch_add(1, Ordering::Relaxed)),

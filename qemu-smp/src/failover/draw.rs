@@ -34,12 +34,15 @@ pub enum Case {
     NewPrimary,
     /// The standby
     Standby,
+    /// Nothing
+    #[value(skip)]
+    None,
 }
 
 impl Case {
     /// Its word.
     pub fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value().map_or_else(|| "none".to_owned(), |value| value.get_name().to_owned())
     }
 
     /// The fault that it names, if it names one of the primary's.
@@ -91,7 +94,7 @@ impl Draw {
         };
         let (first, second) = (any(), any());
         let (fault, second) = match case {
-            Case::Operator => (None, None),
+            Case::Operator | Case::None => (None, None),
             Case::DuringTakeover | Case::NewPrimary => (first, second),
             Case::Standby => (first, None),
             _ => (case.fault(), None),
@@ -110,6 +113,7 @@ impl Draw {
             Case::NewPrimary => format!("{fault}, and {second} of the new primary {} records later", self.then),
             Case::Standby => format!("{fault} of the standby"),
             Case::Operator => "operator's order".to_owned(),
+            Case::None => return "nothing".to_owned(),
             _ => fault.to_owned(),
         };
         format!("{what}, after {} records", self.after)

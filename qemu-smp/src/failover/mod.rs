@@ -1,11 +1,13 @@
 //! `corral failover`: a campaign of faults against a redundant service, judged from outside.
 
 mod args;
+pub mod calm;
 pub mod campaign;
 mod draw;
 mod observer;
 mod picture;
 mod report;
+mod starved;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 pub use args::FailoverArgs;
+use calm::Calm;
 use campaign::{Subject, Wanted};
 pub use draw::Case;
 
@@ -26,18 +29,28 @@ use crate::scenario;
 use crate::ui::{Detail, Ui, say};
 use crate::workspace::Workspace;
 
+/// Machines of a campaign.
+const RUNS: u64 = 20;
+
 /// Runs a campaign and tells what came out.
 pub fn command(workspace: &Workspace, args: &FailoverArgs) -> Result<Option<Code>, Failure> {
     let default = PathBuf::from(if args.linux { "failover-linux" } else { "failover" });
     let path = scenario::find(workspace, args.scenario.as_deref().unwrap_or(&default))?;
-    let subject = Subject::prepare(workspace, &args.setup, &path, Ui::new(Detail::Work))?;
+    let calm = args.no_fault.map(|time| Calm { time: time.0, host_load: args.host_load });
+    let subject = Subject::prepare(workspace, &args.setup, &path, calm, Ui::new(Detail::Work))?;
+    let runs = args.runs.unwrap_or(if calm.is_some() { 1 } else { RUNS });
     let wanted = Wanted {
         seed: args.seed,
-        runs: args.only.map_or(0..args.runs, |number| number..number + 1),
-        kinds: if args.kinds.is_empty() { Case::value_variants().to_vec() } else { args.kinds.clone() },
-        jobs: args.jobs.map_or_else(campaign::host_cores, usize::from),
+        runs: args.only.map_or(0..runs, |number| number..number + 1),
+        kinds: match calm {
+            Some(_) => vec![Case::None],
+            None if args.kinds.is_empty() => Case::value_variants().to_vec(),
+            None => args.kinds.clone(),
+        },
+        jobs: args.jobs.map_or_else(|| if calm.is_some() { 1 } else { campaign::host_cores() }, usize::from),
+        calm,
     };
-    let work = Ui::new(Detail::All).work("breaking primaries");
+    let work = Ui::new(Detail::All).work(if calm.is_some() { "watching" } else { "breaking primaries" });
     let total = wanted.runs.end - wanted.runs.start;
     let report = campaign::run(&subject, &wanted, |done, bad| {
         work.at(&format!("{done} of {total} runs, {bad} bad"));

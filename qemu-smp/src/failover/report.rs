@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use domains::manifest::Role;
 use serde::Serialize;
 
+use super::calm::Watched;
 use super::draw::Case;
 use super::verdict::{Class, Judged};
 use crate::trace::failover::Failover;
@@ -96,6 +97,31 @@ impl Report {
             let mark = if class.is_good() || count == 0 { "" } else { "  BAD" };
             writeln!(out, "  {:16} {count:>5}  {}{mark}", class.name(), kinds.join(", "))?;
         }
+        self.results.iter().try_for_each(|judged| write_watched(out, judged))?;
+        if self.results.iter().any(|judged| judged.case != Case::None) {
+            self.write_times(out)?;
+        }
+        let bad: Vec<&Judged> = self.results.iter().filter(|judged| !judged.ok).collect();
+        for judged in bad.iter().take(MOST_BAD) {
+            writeln!(out, "\nrun {}: {}: {}", judged.number, judged.faults, judged.outcome)?;
+            judged.why.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
+            if let Some(logs) = &judged.logs {
+                writeln!(out, "  logs {logs}")?;
+            }
+        }
+        if bad.len() > MOST_BAD {
+            writeln!(out, "\n{} more bad runs", bad.len() - MOST_BAD)?;
+        }
+        let word = if bad.is_empty() { "passed" } else { "FAILED" };
+        writeln!(
+            out,
+            "\n{word}: {} of {} runs are as they should be",
+            self.results.len() - bad.len(),
+            self.results.len()
+        )
+    }
+
+    fn write_times(&self, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "\n{:18} {:>5}  {:^29}  {:^29}  {:^29}",
@@ -125,25 +151,34 @@ impl Report {
             let [min, median, max] = [min_us, median_us, max_us].map(|time| time / self.heartbeat_us);
             writeln!(out, "{:24}  {min:.2}, {median:.2}, {max:.2} times the heartbeat's deadline", "")?;
         }
-        let bad: Vec<&Judged> = self.results.iter().filter(|judged| !judged.ok).collect();
-        for judged in bad.iter().take(MOST_BAD) {
-            writeln!(out, "\nrun {}: {}: {}", judged.number, judged.faults, judged.outcome)?;
-            judged.why.iter().try_for_each(|why| writeln!(out, "  {why}"))?;
-            if let Some(logs) = &judged.logs {
-                writeln!(out, "  logs {logs}")?;
-            }
-        }
-        if bad.len() > MOST_BAD {
-            writeln!(out, "\n{} more bad runs", bad.len() - MOST_BAD)?;
-        }
-        let word = if bad.is_empty() { "passed" } else { "FAILED" };
-        writeln!(
-            out,
-            "\n{word}: {} of {} runs are as they should be",
-            self.results.len() - bad.len(),
-            self.results.len()
-        )
+        Ok(())
     }
+}
+
+/// How a machine went on which nothing was broken.
+fn write_watched(out: &mut String, judged: &Judged) -> fmt::Result {
+    let Some(Watched { elapsed_ms, longest_pause_ms, host }) = judged.watched else { return Ok(()) };
+    let seconds = |milliseconds: u64| milliseconds as f64 / 1e3;
+    writeln!(
+        out,
+        "\nrun {}: watched for {:.1} s on the host; {} records, at most {longest_pause_ms} ms between two",
+        judged.number,
+        seconds(elapsed_ms),
+        judged.acknowledged,
+    )?;
+    let Some(share) = host else { return Ok(()) };
+    writeln!(
+        out,
+        "  host core {} beside {} busy threads: QEMU ran for {:.1} s of {:.1} s ({:.0} %), and was \
+         ready and had to wait for {:.1} s (it got {:.0} % of what it wanted)",
+        share.core,
+        share.busy_threads,
+        seconds(share.ran_ms),
+        seconds(share.elapsed_ms),
+        100.0 * share.of_core(),
+        seconds(share.waited_ms),
+        100.0 * share.of_wanted(),
+    )
 }
 
 fn write_row(out: &mut String, name: &str, runs: usize, row: [(Option<Latency>, f64); 3]) -> fmt::Result {

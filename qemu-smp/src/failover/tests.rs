@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use clap::ValueEnum;
 
 use super::draw::Draw;
@@ -14,7 +16,7 @@ const BETA: ConsoleId = ConsoleId(2);
 fn trial(case: Case) -> Trial {
     let draw = Draw { after: 3, then: 2, ..Draw::new(1, 0, &[case]) };
     let members = vec![(ALPHA, "alpha".to_owned()), (BETA, "beta".to_owned())];
-    Trial::new(draw, "counter".to_owned(), members)
+    Trial::new(draw, None, "counter".to_owned(), members)
 }
 
 /// A primary's records.
@@ -129,6 +131,32 @@ fn a_refusal_and_a_finding_end_a_trial() {
     begin(&mut split);
     split.line(BETA, "count: epoch=1 seq=4");
     assert!(split.is_over() && split.stage() != Stage::Over);
+}
+
+#[test]
+fn a_trial_without_a_fault_hears_of_every_alarm() {
+    let calm = |time| {
+        let draw = Draw { after: 3, ..Draw::new(1, 0, &[Case::None]) };
+        let members = vec![(ALPHA, "alpha".to_owned()), (BETA, "beta".to_owned())];
+        Trial::new(draw, Some(Calm { time, host_load: None }), "counter".to_owned(), members)
+    };
+    let mut short = calm(Duration::ZERO);
+    begin(&mut short);
+    assert_eq!((short.orders(), short.stage()), (vec![], Stage::Watched));
+    // A service that does not go on is not over, but has failed.
+    counts(&mut short, ALPHA, 1, 4..=4);
+    assert_eq!(short.orders(), [""; 0]);
+    assert!(short.is_over() && short.is_redundant() && short.alarms().is_empty());
+    let mut long = calm(Duration::from_secs(3600));
+    begin(&mut long);
+    counts(&mut long, ALPHA, 1, 4..=4);
+    let line = "domain=beta error=heartbeat role=standby action=restart";
+    long.line(ConsoleId::KERNEL, &format!("[    0.900000  2] failover: {line}"));
+    long.line(BETA, "count: standby epoch=1");
+    assert_eq!(long.orders(), [""; 0]);
+    assert!(!long.is_over() && long.stage() == Stage::Watched);
+    assert_eq!(long.alarms(), [line]);
+    assert!(long.watched().is_some_and(|watched| watched.host.is_none()));
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 use domains::manifest::InjectedFault;
 
+use super::calm::{Calm, Watch, Watched};
 use super::draw::{Case, Draw};
 use super::observer::{Observer, Term};
 use crate::console::ConsoleId;
 use crate::ctl::reply::{MODULE, Reply};
+use crate::failure::Failure;
 use crate::run::{LogLine, Watcher};
+
+/// The part of the kernel that speaks when a member was found to have failed, and when another one serves.
+const FAILOVER: &str = "failover";
 
 /// Records of a new primary after which the service goes on.
 const ENOUGH: u64 = 10;
@@ -25,6 +30,8 @@ pub enum Stage {
     Between,
     /// It goes on; who failed is to come back as a standby.
     Heals,
+    /// Nothing is broken, and nothing is to happen.
+    Watched,
     /// There is nothing more to see.
     Over,
 }
@@ -55,11 +62,13 @@ pub struct Trial {
     given: u16,
     refusal: Option<String>,
     is_redundant: bool,
+    /// For a machine on which nothing is broken.
+    watch: Option<Watch>,
 }
 
 impl Trial {
     /// Nothing has happened yet. The members are named as the group's are, in its order.
-    pub fn new(draw: Draw, group: String, members: Vec<(ConsoleId, String)>) -> Self {
+    pub fn new(draw: Draw, calm: Option<Calm>, group: String, members: Vec<(ConsoleId, String)>) -> Self {
         Self {
             draw,
             group,
@@ -72,6 +81,7 @@ impl Trial {
             given: 0,
             refusal: None,
             is_redundant: false,
+            watch: calm.map(Watch::new),
         }
     }
 
@@ -88,6 +98,16 @@ impl Trial {
     /// Why the kernel did not do what it was ordered to, if it did not.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
+    }
+
+    /// What the kernel said of members that failed, where nothing was broken.
+    pub fn alarms(&self) -> &[String] {
+        self.watch.as_ref().map_or(&[], Watch::alarms)
+    }
+
+    /// How the service went where nothing was broken.
+    pub fn watched(&self) -> Option<Watched> {
+        self.watch.as_ref().and_then(Watch::watched)
     }
 
     /// Whether there was a standby again in the end.
@@ -165,6 +185,7 @@ impl Trial {
         let (first, second) = (word(self.draw.fault), word(self.draw.second));
         let again = self.draw.case == Case::NewPrimary && self.strikes == 1;
         let orders = match self.draw.case {
+            Case::None => Vec::new(),
             Case::Operator => vec![format!("failover {}", self.group)],
             Case::Standby => vec![format!("fail {standby} {first}")],
             Case::DuringTakeover => {
@@ -179,27 +200,48 @@ impl Trial {
         }
         self.strikes -= 1;
         self.stage = Stage::Struck;
+        if let Some(watch) = &mut self.watch {
+            self.stage = Stage::Watched;
+            watch.begin();
+        }
     }
 }
 
 impl Watcher for Trial {
+    fn started(&mut self, process: u32) -> Result<(), Failure> {
+        self.watch.as_mut().map_or(Ok(()), |watch| watch.started(process))
+    }
+
     fn line(&mut self, console: ConsoleId, line: &str) {
         if self.stage == Stage::Over {
             return;
         }
         if console == ConsoleId::KERNEL {
-            let reply = LogLine::parse(line).filter(|line| line.module == MODULE).map(|line| line.text);
+            let log = LogLine::parse(line);
+            if let (Some(watch), Some(log)) = (&mut self.watch, log.filter(|log| log.module == FAILOVER)) {
+                watch.alarm(log.text);
+            }
+            let reply = log.filter(|log| log.module == MODULE).map(|log| log.text);
             let refused = reply.and_then(Reply::parse).filter(|reply| reply.says() == Some("refused"));
             self.refusal = self.refusal.take().or(refused.map(|reply| reply.line));
             return;
         }
         if let Some(member) = self.members.iter().position(|(its, _)| *its == console) {
+            let before = self.observer.acknowledged();
             self.observer.line(member, line);
+            if self.observer.acknowledged() > before {
+                self.watch.iter_mut().for_each(Watch::record);
+            }
             self.advance();
         }
     }
 
     fn orders(&mut self) -> Vec<String> {
+        let is_time = self.watch.as_mut().is_some_and(Watch::look);
+        if is_time && self.stage == Stage::Watched && self.observer.acknowledged() > self.mark.acknowledged {
+            self.is_redundant = true;
+            self.stage = Stage::Over;
+        }
         std::mem::take(&mut self.orders)
     }
 

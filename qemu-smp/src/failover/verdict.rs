@@ -4,6 +4,7 @@ use domains::manifest::{Board, GroupError, InjectedFault};
 use serde::Serialize;
 use smp::trace::ExitReason;
 
+use super::calm::Watched;
 use super::draw::{Case, Draw};
 use super::observer::Finding;
 use super::trial::{Stage, Trial};
@@ -18,7 +19,7 @@ smp::named! {
     pub enum Class {
         /// A standby took over, and there is a standby again.
         TakenOver = 0 "taken over",
-        /// The primary served all the time, and the standby came back.
+        /// The primary served all the time; if the standby failed, it came back.
         WentOn = 1 "went on",
         /// The primary began anew in its place.
         Restarted = 2 "restarted",
@@ -75,6 +76,9 @@ pub struct Judged {
     pub acknowledged: u64,
     /// What the kernel did.
     pub failovers: Vec<OneFailover>,
+    /// How the service went, if nothing was to fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
     /// From one record to the next, each time that the service was interrupted, if its lines say when.
     pub silences_us: Vec<u64>,
     /// Trace records that were overwritten before they could be read.
@@ -103,6 +107,7 @@ pub fn judge(draw: &Draw, trial: &Trial, scenario: &Scenario, outcome: &Outcome)
         findings: observer.findings().to_vec(),
         acknowledged: observer.acknowledged(),
         failovers,
+        watched: trial.watched(),
         silences_us: observer.silences_us(),
         trace_lost: outcome.trace.as_ref().map_or(0, |trace| trace.lost),
         elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -135,6 +140,10 @@ fn class(
     if !false_alarms.is_empty() && outcome.trace.as_ref().is_some_and(|trace| trace.lost == 0) {
         return (Class::FalseAlarm, false_alarms);
     }
+    let is_replaced = trial.observer().terms().len() > 1;
+    if draw.case == Case::None && (is_replaced || !trial.alarms().is_empty()) {
+        return (Class::FalseAlarm, trial.alarms().to_vec());
+    }
     let disturbed = disturbed(scenario, outcome);
     if !disturbed.is_empty() {
         return (Class::Disturbed, disturbed);
@@ -154,7 +163,7 @@ fn class(
     match (trial.is_redundant(), silent(draw.fault) || silent(draw.second)) {
         (false, true) => (Class::Alone, Vec::new()),
         (false, false) => (Class::Unhealed, vec!["no standby came back".to_owned()]),
-        _ if draw.case == Case::Standby => (Class::WentOn, Vec::new()),
+        _ if matches!(draw.case, Case::Standby | Case::None) => (Class::WentOn, Vec::new()),
         _ if trial.is_replaced() || draw.case == Case::DuringTakeover => (Class::TakenOver, Vec::new()),
         _ => (Class::Restarted, Vec::new()),
     }

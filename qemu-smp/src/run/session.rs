@@ -80,6 +80,11 @@ pub struct Guide {
 
 /// Who looks on from within this process, a line at a time, and gives orders.
 pub trait Watcher {
+    /// QEMU was started as this process.
+    fn started(&mut self, _process: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Takes a line of a console; the lines come in the order in which the machine's one serial line had their ends.
     fn line(&mut self, console: ConsoleId, line: &str);
 
@@ -166,6 +171,8 @@ fn run_with(plan: &Plan, guide: Option<Guide>, watcher: Option<&mut dyn Watcher>
         limit: plan.limit,
         decided: None,
     };
+    let process = session.process.id();
+    session.watcher.as_mut().map_or(Ok(()), |watcher| watcher.started(process))?;
     let stop = session.until_end();
     let Session { live, attachment, control, kernel, assertions, logs, .. } = session;
     live.finish();

@@ -583,7 +583,7 @@ pub fn watch(core: &'static CoreLocal, now: u64) {
 
 #[inline(never)]
 fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64) {
-    // Looks of all guards together are a deadline apart: what one posted, the next is not to find unread.
+    // Looks of all guards together are a deadline apart: so long there is to take an errand.
     let (look, next) = (team.look.load(Relaxed), now.wrapping_add(team.deadline()));
     let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok();
     for (domain, member) in team.domains() {
@@ -626,25 +626,28 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
     }
 }
 
-/// The cores of a domain's further contexts, on which no heartbeat depends, look into their mailboxes from one look to
-/// the next.
+/// The cores of a domain's further contexts, on which no heartbeat depends, take an errand from one look to the next.
 fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
     // Once each, however many are on it.
     let cores = CoreSet::from_iter(domain.contexts().iter().skip(1).filter_map(|context| context.seat.now()));
     for other in cores.iter().filter(|id| *id != core.id).filter_map(boot::core) {
-        if other.mailbox.is_empty() {
-            other.unread.store(false, Relaxed);
-            post(core, other.id, Requests::ERRAND);
-        } else if other.unread.swap(true, Relaxed) {
+        if other.unread.swap(true, Relaxed) {
             return failed(core, domain, GroupError::Silent, EndKind::Hung);
         }
+        post(core, other.id, Requests::ERRAND);
     }
 }
 
 /// The domain stops, and still has contexts on cores that do not answer: they have failed.
 fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
     let team = member.team;
-    if domain.life.now().phase != Phase::Stopping {
+    let silent = || {
+        let lost =
+            |context: &'static Context| context.seat.now().and_then(boot::core).filter(|lost| lost.id != core.id);
+        domain.contexts().iter().filter_map(move |context| Some((context, lost(context)?)))
+    };
+    // It may also wait for a core on which to come to its end.
+    if domain.life.now().phase != Phase::Stopping || silent().next().is_none() {
         return;
     }
     // Should one of them come back, it must not find what it had.
@@ -657,8 +660,7 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
         let _ = team.word.beat(waiting.index);
     }
     record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
-    for context in domain.contexts() {
-        let Some(lost) = context.seat.now().and_then(boot::core).filter(|lost| lost.id != core.id) else { continue };
+    for (context, lost) in silent() {
         if let Some(lodger) = lodger(lost) {
             lose_lodger(core, lost, lodger);
         }

@@ -75,7 +75,7 @@ pub struct CoreLocal {
     pub lodger: AtomicU32,
     /// A bit for each group that the core looks after (own).
     pub guards: AtomicU32,
-    /// A guard of the group that it serves found a message unread when it looked last.
+    /// It has not taken an errand since a guard of the group that it serves looked last.
     pub unread: AtomicBool,
     /// The attempt at a checkpoint that it last stood still for (own).
     pub stands: AtomicU64,

@@ -584,6 +584,7 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     }
     if core.queue.attached() == 1 {
         context::clean(core);
+        core.holds.store(0, Ordering::Relaxed);
     }
     let mut unfolds = false;
     let mut leaving = {

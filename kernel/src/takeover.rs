@@ -182,11 +182,6 @@ impl Team {
     fn is_diminished(&self) -> bool {
         DIMINISHED.load(Relaxed) & self.bit() != 0
     }
-
-    /// This core looks after the group no more.
-    fn leave_alone(&self, core: &CoreLocal) {
-        core.guards.fetch_and(!self.bit(), Relaxed);
-    }
 }
 
 impl Member {
@@ -241,7 +236,7 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
     member.muted.store(false, Relaxed);
     let [_, until] = &member.progress;
     until.store(0, Relaxed);
-    member.team.leave_alone(core); // `guard` looks at all deadlines again
+    core.holds.store(0, Relaxed); // `guard` looks at all deadlines again
     let spec = member.team.spec;
     let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
     let start = if goes_on { spec.heartbeat_ms } else { spec.start_ms };
@@ -543,10 +538,9 @@ pub fn ended(core: &'static CoreLocal, member: &Member) {
 
 /// A core that holds a member's context looks after its group from now on.
 pub fn guard(core: &CoreLocal, context: &Context) {
-    let Some(member) = context.domain.member() else { return };
-    let (guards, bit) = (core.guards.load(Relaxed), member.team.bit());
-    if guards & bit == 0 {
-        core.guards.store(guards | bit, Relaxed);
+    let bit = context.domain.member().map_or(0, |member| member.team.bit());
+    if bit != 0 && core.holds.swap(bit, Relaxed) != bit {
+        core.guards.fetch_or(bit, Relaxed);
         schedule::update_alarm(core);
     }
 }
@@ -559,9 +553,12 @@ fn guarded(core: &CoreLocal) -> impl Iterator<Item = &'static Team> {
     teams.iter().copied().filter(move |team| guards & team.bit() != 0)
 }
 
-/// Whether this core has to look after a group: after its owner's, and after those in which a member stops.
+/// Whether this core has to look after a group still: after its owner's, and after those in which a member stops.
 pub fn is_guard(core: &CoreLocal) -> bool {
-    guarded(core).filter(|team| team.needs(core)).count() > 0
+    for team in guarded(core).filter(|team| !team.needs(core)) {
+        core.guards.fetch_and(!team.bit(), Relaxed);
+    }
+    core.guards.load(Relaxed) != 0
 }
 
 /// When this core has to look after its group again; 0: never.
@@ -576,8 +573,8 @@ pub fn alarm(core: &CoreLocal) -> u64 {
 
 /// This core's timer fired: looks after its groups.
 pub fn watch(core: &'static CoreLocal, now: u64) {
-    for team in guarded(core) {
-        if team.needs(core) { look_after(core, team, now) } else { team.leave_alone(core) }
+    if is_guard(core) {
+        guarded(core).for_each(|team| look_after(core, team, now));
     }
 }
 

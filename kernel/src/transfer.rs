@@ -435,6 +435,7 @@ fn take(core: &'static CoreLocal, domain: &'static Domain) {
         domain.control.lock().forget_offers(); // one of them is for this core
     }
     context::clean(core);
+    core.holds.store(0, Relaxed);
     hand_over(core, core.id, leaving, folded);
 }
 

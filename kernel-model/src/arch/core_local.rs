@@ -31,6 +31,7 @@ pub struct CoreLocal {
     pub power: Power,
     pub lodger: AtomicU32,
     pub guards: AtomicU32,
+    pub holds: AtomicU32,
     pub unread: AtomicBool,
     trace: Area,
     current: Mutex<Option<(Slot, &'static Context)>>,
@@ -54,6 +55,7 @@ impl CoreLocal {
             power: Power::default(),
             lodger: AtomicU32::new(0),
             guards: AtomicU32::new(0),
+            holds: AtomicU32::new(0),
             unread: AtomicBool::new(false),
             trace: Area::default(),
             current: Mutex::new(None),
@@ -100,6 +102,7 @@ impl CoreLocal {
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
         self.guards.store(0, Relaxed);
+        self.holds.store(0, Relaxed);
         self.set_current(None);
     }
 }

@@ -75,6 +75,8 @@ pub struct CoreLocal {
     pub lodger: AtomicU32,
     /// A bit for each group that the core looks after (own).
     pub guards: AtomicU32,
+    /// The bit of the group whose member it holds, and whose deadlines it has looked at since then; 0: none (own).
+    pub holds: AtomicU32,
     /// It has not taken an errand since a guard of the group that it serves looked last.
     pub unread: AtomicBool,
     /// The attempt at a checkpoint that it last stood still for (own).
@@ -112,6 +114,7 @@ impl CoreLocal {
             power: Power::default(),
             lodger: AtomicU32::new(0),
             guards: AtomicU32::new(0),
+            holds: AtomicU32::new(0),
             unread: AtomicBool::new(false),
             stands: AtomicU64::new(0),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
@@ -187,6 +190,7 @@ impl CoreLocal {
         self.alarm.store(0, Relaxed);
         self.timer_on.store(false, Relaxed);
         self.guards.store(0, Relaxed);
+        self.holds.store(0, Relaxed);
         self.set_current(None);
     }
 

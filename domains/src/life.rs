@@ -25,7 +25,6 @@
 //!   the context is.
 
 use crate::protocol::EndKind;
-use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(test)]
@@ -91,11 +90,9 @@ impl Moment {
 pub struct Life(AtomicU64);
 
 impl Life {
-    const_unless_loom! {
-        /// A domain that is to be loaded for the first time, by the core of its first context.
-        pub fn new() -> Self {
-            Self(AtomicU64::new(Moment::FIRST.to_word()))
-        }
+    /// A domain that is to be loaded for the first time, by the core of its first context.
+    pub fn new() -> Self {
+        Self(AtomicU64::new(Moment::FIRST.to_word()))
     }
 
     /// Where the domain stands now.

@@ -27,7 +27,6 @@
 //!   who did so, and who stops it after [`end`](Group::end) or [`begin`](Group::begin): neither is lost in between.
 
 use domains::manifest::{MAX_MEMBERS, Role};
-use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(all(test, not(loom)))]
@@ -62,8 +61,6 @@ pub struct Moment {
 }
 
 impl Moment {
-    const FIRST: Self = Self { epoch: 1, primary: 0, state: State::Promoted, ready: 0 };
-
     const fn to_word(self) -> u64 {
         self.epoch as u64 | (self.primary as u64) << 32 | (self.state as u64) << 40 | (self.ready as u64) << 48
     }
@@ -140,12 +137,10 @@ pub enum Beat {
 pub struct Group(AtomicU64);
 
 impl Group {
-    const_unless_loom! {
-        /// A group whose first member is the primary and has not beaten yet.
-        #[allow(clippy::new_without_default)]
-        pub fn new() -> Self {
-            Self(AtomicU64::new(Moment::FIRST.to_word()))
-        }
+    /// A group whose first member is the primary and has not beaten yet.
+    pub fn new() -> Self {
+        let first = Moment { epoch: 1, primary: 0, state: State::Promoted, ready: 0 };
+        Self(AtomicU64::new(first.to_word()))
     }
 
     /// Where it stands now.

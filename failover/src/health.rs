@@ -7,14 +7,13 @@
 //!   expire it after that: both change the word that they saw.
 //! - Of several heartbeats at once the latest counts: a slow one does not take back what another one moved.
 
-use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-/// A domain's deadline. All accesses are Relaxed: the word guards no other data.
-#[derive(Debug)]
+/// A domain's deadline; by default nothing is expected. All accesses are Relaxed: the word guards no other data.
+#[derive(Debug, Default)]
 pub struct Health(AtomicU64);
 
 const OFF: u64 = 0;
@@ -23,14 +22,6 @@ const EXPIRED: u64 = 1;
 const FIRST: u64 = 2;
 
 impl Health {
-    const_unless_loom! {
-        /// Nothing is expected.
-        #[allow(clippy::new_without_default)]
-        pub fn new() -> Self {
-            Self(AtomicU64::new(OFF))
-        }
-    }
-
     /// The first sign is due at this time, or there is no hurry.
     pub fn arm(&self, deadline: Option<u64>) {
         // Not a plain store: loom would let a detector's exchange miss it.

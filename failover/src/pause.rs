@@ -10,7 +10,6 @@
 //! Rounds are never used twice, so a core that is late does not take one for another. Invariant: whoever waits in a round
 //! does so until it is over, and once it is committed nobody can end it but the one who gathered.
 
-use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(all(test, not(loom)))]
@@ -19,19 +18,11 @@ mod tests;
 const RUNNING: u64 = 0;
 const COMMITTING: u64 = 1;
 
-/// Whether a domain stands still, and why.
-#[derive(Debug)]
+/// Whether a domain stands still, and why; by default it runs.
+#[derive(Debug, Default)]
 pub struct Pause(AtomicU64);
 
 impl Pause {
-    const_unless_loom! {
-        /// It runs.
-        #[allow(clippy::new_without_default)]
-        pub fn new() -> Self {
-            Self(AtomicU64::new(RUNNING))
-        }
-    }
-
     fn change(&self, from: u64, to: u64) -> bool {
         // AcqRel: who gathered sees what those did that came, and those what was done when they go on.
         self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()

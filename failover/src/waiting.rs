@@ -5,7 +5,6 @@
 //! by exchange, so one comes after the other, and sees what that had done before; of two who see it, one ends the waiting.
 
 use crate::group::{Group, Moment};
-use smp::const_unless_loom;
 use smp::sync::atomic::{
     AtomicBool,
     Ordering::{AcqRel, Relaxed},
@@ -14,19 +13,11 @@ use smp::sync::atomic::{
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-/// Whether a member waits.
-#[derive(Debug)]
+/// Whether a member waits; by default it does not.
+#[derive(Debug, Default)]
 pub struct Waiting(AtomicBool);
 
 impl Waiting {
-    const_unless_loom! {
-        /// It does not.
-        #[allow(clippy::new_without_default)]
-        pub fn new() -> Self {
-            Self(AtomicBool::new(false))
-        }
-    }
-
     /// It waits from now on; the group as it is after that. If a primary serves by then, or the group is over, the caller
     /// [ends](Self::end) it itself.
     pub fn begin(&self, group: &Group) -> Moment {

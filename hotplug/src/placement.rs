@@ -12,7 +12,6 @@
 //! Whoever has an interrupt for a context changes the context first and looks for its seat then; whoever seats it writes
 //! the seat first and looks at the context then. Both put a fence between, so that one of them sees the other.
 
-use smp::const_unless_loom;
 use smp::core_id::CoreId;
 use smp::core_set::CoreSet;
 use smp::sync::atomic::{AtomicU32, Ordering, fence};
@@ -21,18 +20,11 @@ use smp::sync::atomic::{AtomicU32, Ordering, fence};
 #[cfg(not(loom))]
 mod tests;
 
-/// Where a context is.
-#[derive(Debug)]
+/// Where a context is; by default nowhere.
+#[derive(Debug, Default)]
 pub struct Seat(AtomicU32);
 
 impl Seat {
-    const_unless_loom! {
-        /// Nowhere.
-        pub fn new() -> Self {
-            Self(AtomicU32::new(0))
-        }
-    }
-
     /// The core on which the context is, for those who changed something that it has to see.
     pub fn find(&self) -> Option<CoreId> {
         fence(Ordering::SeqCst);
@@ -52,7 +44,7 @@ impl Seat {
     }
 }
 
-/// How a domain's contexts fill its cores.
+/// How a domain's contexts fill its cores; by default it has neither.
 #[derive(Debug, Default)]
 pub struct Placement {
     /// Cores without a context.
@@ -62,11 +54,6 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// No core, no context.
-    pub const fn new() -> Self {
-        Self { spare: CoreSet::new(), folded: 0 }
-    }
-
     /// A context was seated on `core`, where `others` were already.
     pub fn seated(&mut self, core: CoreId, others: usize) {
         self.spare.remove(core);

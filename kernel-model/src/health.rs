@@ -4,7 +4,7 @@ use crate::simulation::step;
 use real_failover::health::Health as Real;
 
 /// Until when one domain has to give the next sign of life.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Health(Real);
 
 macro_rules! stepped {
@@ -26,11 +26,4 @@ stepped! {
     beat(deadline: impl Fn() -> u64) -> bool;
     due() -> Option<u64>;
     expire(now: u64) -> bool;
-}
-
-impl Health {
-    /// Nothing is expected.
-    pub const fn new() -> Self {
-        Self(Real::new())
-    }
 }

@@ -5,15 +5,10 @@ use crate::simulation::step;
 use real_failover::waiting::Waiting as Real;
 
 /// Whether a member waits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Waiting(Real);
 
 impl Waiting {
-    /// It does not.
-    pub const fn new() -> Self {
-        Self(Real::new())
-    }
-
     /// It waits from now on.
     pub fn begin(&self, group: &Group) -> Moment {
         step();

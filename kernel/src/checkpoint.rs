@@ -98,7 +98,7 @@ impl Checkpoints {
             patience: ticks(spec.heartbeat_ms) / 8,
             due: AtomicU64::new(0),
             beats: AtomicBool::new(false),
-            pause: Pause::new(),
+            pause: Pause::default(),
             kept: SpinLock::new(kept),
         })
     }

@@ -419,7 +419,7 @@ fn make(
             console: SpinLock::new(Console::default()),
             life: Life::new(),
             quota: Quota::new(spec.cores.min, granted, spec.cores.max),
-            placement: SpinLock::new(Placement::new()),
+            placement: SpinLock::default(),
             control: SpinLock::new(Control::default()),
             watchdog: SpinLock::new(Watchdog::default()),
             member,

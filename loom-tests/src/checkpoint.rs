@@ -46,7 +46,7 @@ impl Domain {
 fn who_stands_still_is_read_alone() {
     explore("checkpoint-pause", Depth::Exhaustive, 53, || {
         let domain = Arc::new(Domain {
-            pause: Pause::new(),
+            pause: Pause::default(),
             stands: std::array::from_fn(|_| AtomicU64::new(0)),
             states: std::array::from_fn(|_| UnsafeCell::new(0)),
         });

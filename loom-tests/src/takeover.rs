@@ -30,7 +30,7 @@ struct Member {
 impl Member {
     /// It runs on so many contexts.
     fn running(contexts: usize) -> Self {
-        let member = Self { life: Life::new(), health: Health::new(), may_write: AtomicBool::new(false) };
+        let member = Self { life: Life::new(), health: Health::default(), may_write: AtomicBool::new(false) };
         assert!(member.life.loaded());
         (1..contexts).for_each(|_| member.life.join().unwrap());
         member.health.arm(Some(DUE));
@@ -147,7 +147,7 @@ impl World {
 #[test]
 fn a_heartbeat_is_in_time_or_late() {
     explore("health-beat-deadline", Depth::Exhaustive, 20, || {
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::default());
         health.arm(Some(DUE));
         let spawn = |run: fn(&Health) -> bool| {
             let health = Arc::clone(&health);
@@ -165,7 +165,7 @@ fn a_heartbeat_is_in_time_or_late() {
 #[test]
 fn of_two_heartbeats_the_later_counts() {
     explore("health-two-beats", Depth::Exhaustive, 20, || {
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::default());
         let clock = Arc::new(AtomicU64::new(DUE));
         health.arm(Some(DUE));
         let beat = |health: &Health, clock: &AtomicU64| assert!(health.beat(|| clock.fetch_add(1, Relaxed)));
@@ -183,7 +183,7 @@ fn of_two_heartbeats_the_later_counts() {
 #[test]
 fn an_old_deadline_does_not_end_a_new_life() {
     explore("health-arm-deadline", Depth::Exhaustive, 4, || {
-        let health = Arc::new(Health::new());
+        let health = Arc::new(Health::default());
         health.arm(Some(DUE));
         let detector = {
             let health = Arc::clone(&health);
@@ -456,7 +456,7 @@ unsafe impl Send for Waits {}
 fn who_waits_is_seen_to_once() {
     for (name, ends) in [("takeover-wait-serves", false), ("takeover-wait-end", true)] {
         explore(name, Depth::Exhaustive, 10, move || {
-            let shared = Arc::new(Waits(Group::new(), Waiting::new(), UnsafeCell::new(0)));
+            let shared = Arc::new(Waits(Group::new(), Waiting::default(), UnsafeCell::new(0)));
             let changer = {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {

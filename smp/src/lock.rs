@@ -7,7 +7,6 @@
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-use crate::const_unless_loom;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::cell::UnsafeCell;
 use crate::sync::{notify, relax};
@@ -30,11 +29,16 @@ pub struct SpinLock<T> {
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
-    const_unless_loom! {
-        /// A free lock over `value`.
-        pub fn new(value: T) -> Self {
-            Self { next: AtomicU32::new(0), serving: AtomicU32::new(0), value: UnsafeCell::new(value) }
-        }
+    /// A free lock over `value`.
+    #[cfg(not(all(loom, not(target_os = "none"))))]
+    pub const fn new(value: T) -> Self {
+        Self { next: AtomicU32::new(0), serving: AtomicU32::new(0), value: UnsafeCell::new(value) }
+    }
+
+    /// A free lock over `value`; loom's constructors are not `const`.
+    #[cfg(all(loom, not(target_os = "none")))]
+    pub fn new(value: T) -> Self {
+        Self { next: AtomicU32::new(0), serving: AtomicU32::new(0), value: UnsafeCell::new(value) }
     }
 
     /// Waits for this core's turn; the turn ends when the guard is dropped.

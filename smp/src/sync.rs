@@ -1,8 +1,5 @@
 //! The one place that atomics, fences and shared cells come from: `core`'s in the kernel and on the host, loom's or
 //! shuttle's in the models.
-//!
-//! loom's constructors are not `const`; one written inside [`const_unless_loom!`](crate::const_unless_loom) is, wherever
-//! `core`'s are.
 
 #[cfg(not(all(any(loom, shuttle), not(target_os = "none"))))]
 pub use core::sync::atomic;
@@ -64,17 +61,4 @@ pub fn notify() {
         aarch64_cpu::asm::barrier::dsb(aarch64_cpu::asm::barrier::ISHST);
         aarch64_cpu::asm::sev();
     }
-}
-
-/// Defines a public function that is `const` except under loom.
-#[macro_export]
-macro_rules! const_unless_loom {
-    ($(#[$attribute:meta])* pub fn $($function:tt)*) => {
-        #[cfg(not(all(loom, not(target_os = "none"))))]
-        $(#[$attribute])*
-        pub const fn $($function)*
-        #[cfg(all(loom, not(target_os = "none")))]
-        $(#[$attribute])*
-        pub fn $($function)*
-    };
 }

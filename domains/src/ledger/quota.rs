@@ -1,6 +1,5 @@
 //! How many cores a domain owns, and may own.
 
-use smp::const_unless_loom;
 use smp::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A domain's cores, counted in one word, so that orders, CPU_ONs and the governor cannot give it more than it may have
@@ -49,12 +48,10 @@ pub struct QuotaReached;
 
 /// All accesses are Relaxed: the word guards no other data, and as exchanges of one word they cannot lose a count.
 impl Quota {
-    const_unless_loom! {
-        /// A quota of which nothing is taken, with `start` cores granted.
-        pub fn new(min: u32, start: u32, max: u32) -> Self {
-            let counts = QuotaCounts { owned: 0, coming: 0, granted: start as u16, leaving: 0 };
-            Self { counts: AtomicU64::new(counts.to_word()), min, max }
-        }
+    /// A quota of which nothing is taken, with `start` cores granted.
+    pub fn new(min: u32, start: u32, max: u32) -> Self {
+        let counts = QuotaCounts { granted: start as u16, ..QuotaCounts::default() };
+        Self { counts: AtomicU64::new(counts.to_word()), min, max }
     }
 
     /// The counts now.

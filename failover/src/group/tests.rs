@@ -121,7 +121,7 @@ fn whatever_comes_the_word_says_something() {
         |group, member| group.gone(member).state == State::Over,
         |group, member| group.end(member),
     ];
-    let mut seen = vec![Moment::FIRST];
+    let mut seen = vec![Group::new().now()];
     let mut at = 0;
     while let Some(before) = seen.get(at).copied() {
         at += 1;

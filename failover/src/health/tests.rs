@@ -3,7 +3,7 @@ use std::cell::Cell;
 
 #[test]
 fn a_deadline_expires_once() {
-    let health = Health::new();
+    let health = Health::default();
     assert!(!health.expire(u64::MAX), "nothing is expected");
     health.arm(Some(100));
     assert_eq!((health.due(), health.expire(99)), (Some(100), false));
@@ -15,7 +15,7 @@ fn a_deadline_expires_once() {
 
 #[test]
 fn a_heartbeat_moves_it() {
-    let health = Health::new();
+    let health = Health::default();
     health.arm(Some(100));
     assert!(health.beat(|| 200));
     assert!(!health.expire(199));
@@ -24,7 +24,7 @@ fn a_heartbeat_moves_it() {
 
 #[test]
 fn a_slow_heartbeat_takes_nothing_back() {
-    let (health, clock) = (Health::new(), Cell::new(100));
+    let (health, clock) = (Health::default(), Cell::new(100));
     health.arm(Some(100));
     // Another context beats after this one has looked, and read the clock.
     let slow = || {
@@ -38,7 +38,7 @@ fn a_slow_heartbeat_takes_nothing_back() {
 
 #[test]
 fn a_heartbeat_that_meets_the_end_is_late() {
-    let health = Health::new();
+    let health = Health::default();
     health.arm(Some(100));
     let expires = || {
         assert!(health.expire(100));
@@ -50,7 +50,7 @@ fn a_heartbeat_that_meets_the_end_is_late() {
 
 #[test]
 fn a_deadline_that_was_replaced_does_not_expire() {
-    let health = Health::new();
+    let health = Health::default();
     health.arm(Some(100));
     health.arm(None);
     assert!(!health.expire(100), "nothing is expected");

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn a_round_is_committed_or_cancelled() {
-    let pause = Pause::new();
+    let pause = Pause::default();
     assert_eq!((pause.gathering(), pause.holds(1)), (None, false));
     assert!(pause.begin(1) && !pause.begin(2));
     assert_eq!((pause.gathering(), pause.holds(1), pause.holds(2)), (Some(1), true, false));

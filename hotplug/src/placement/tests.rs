@@ -6,7 +6,7 @@ fn core(index: usize) -> CoreId {
 
 #[test]
 fn a_seat_is_where_it_was_set() {
-    let seat = Seat::new();
+    let seat = Seat::default();
     assert_eq!((seat.now(), seat.find()), (None, None));
     seat.set(Some(core(511)));
     assert_eq!((seat.now(), seat.find()), (Some(core(511)), Some(core(511))));
@@ -16,7 +16,7 @@ fn a_seat_is_where_it_was_set() {
 
 #[test]
 fn contexts_beyond_the_first_are_folded() {
-    let mut placement = Placement::new();
+    let mut placement = Placement::default();
     placement.spare.insert(core(1));
     placement.seated(core(1), 0);
     placement.seated(core(1), 1);

@@ -64,7 +64,7 @@ impl Context {
             index,
             domain,
             power: CpuPower::default(),
-            seat: Seat::new(),
+            seat: Seat::default(),
             stolen,
             fault: AtomicU32::new(0),
             struck: AtomicU32::new(0),

@@ -168,7 +168,7 @@ impl Context {
             index,
             domain,
             power: CpuPower::default(),
-            seat: Seat::new(),
+            seat: Seat::default(),
             wanted: AtomicU32::new(0),
             stolen_since: AtomicU64::new(0),
             fault: AtomicU32::new(0),

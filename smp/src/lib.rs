@@ -15,3 +15,14 @@ mod named;
 pub mod run_queue;
 pub mod sync;
 pub mod trace;
+
+/// The numbers of the bits that are set, lowest first.
+#[inline(always)]
+pub fn bits(word: impl Into<u64>) -> impl Iterator<Item = u32> {
+    let mut left = word.into();
+    core::iter::from_fn(move || {
+        let bit = (left != 0).then(|| left.trailing_zeros())?;
+        left &= left.wrapping_sub(1);
+        Some(bit)
+    })
+}

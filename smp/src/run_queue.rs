@@ -103,12 +103,9 @@ impl Bits {
 
 /// The slots of the bits of a word, in ascending order.
 #[inline]
-fn slots(index: usize, mut bits: u64) -> impl Iterator<Item = Slot> {
-    core::iter::from_fn(move || {
-        let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
-        bits &= bits.wrapping_sub(1);
-        Slot::new((index << u64::BITS.trailing_zeros()).wrapping_add(bit))
-    })
+fn slots(index: usize, word: u64) -> impl Iterator<Item = Slot> {
+    let first = index << u64::BITS.trailing_zeros();
+    crate::bits(word).filter_map(move |bit| Slot::new(first.wrapping_add(bit as usize)))
 }
 
 /// One core's run queue.

@@ -6,6 +6,7 @@
 
 use super::{list_registers::ListRegister, selection::Candidate};
 use crate::mmio::Level;
+use smp::bits;
 
 /// The priority bits that are implemented: five, as in the list registers of all known cores.
 const PRIORITY_MASK: u8 = 0xf8;
@@ -70,16 +71,6 @@ pub(super) struct Bank {
     /// The priority with which an active interrupt was taken. The CPU interface compares it when
     /// the interrupt ends, so a new one must not replace it before.
     active_priority: [u8; 32],
-}
-
-/// The set bits of `word`, lowest first.
-#[inline(always)]
-pub fn bits(mut word: u32) -> impl Iterator<Item = u32> {
-    core::iter::from_fn(move || {
-        let n = (word != 0).then(|| word.trailing_zeros())?;
-        word &= word.wrapping_sub(1);
-        Some(n)
-    })
 }
 
 /// Sets the bits of `mask` in `word` to those of `value`.

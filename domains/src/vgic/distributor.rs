@@ -1,8 +1,9 @@
 //! The distributor's state: the shared interrupts, and where each goes.
 
-use super::bank::{Bank, Field, bit, bits};
+use super::bank::{Bank, Field, bit};
 use super::selection::Candidate;
 use crate::psci::{affinity_of, context_of};
+use smp::bits;
 
 /// The first shared interrupt.
 pub(super) const FIRST_SPI: u32 = 32;

@@ -4,12 +4,13 @@
 //! without EL3. So `IGRPMODR`, `NSACR`, `ITARGETSR` and the registers for SGIs and of the first 32
 //! interrupts are RAZ/WI.
 
-use super::bank::{Field, GROUP_0, GROUP_1, bits};
+use super::bank::{Field, GROUP_0, GROUP_1};
 use super::distributor::{BANKS, intid_of};
 use super::frame::{FRAME_SIZE, IMPLEMENTER, identification, is_aligned, locate, nothing};
 use super::redistributor::{FOLD, LOOK, Redistributor};
 use super::{Kick, Outcome, Vgic};
 use crate::mmio::{Access, AccessKind, AccessSize};
+use smp::bits;
 use smp::sync::atomic::Ordering;
 
 /// `GICD_CTLR`: ARE and DS are fixed.

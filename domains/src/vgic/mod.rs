@@ -41,7 +41,6 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-pub use bank::bits;
 pub use list_registers::{ListRegisters, Maintenance};
 pub use notify::SgiKind;
 pub use redistributor::Redistributor;
@@ -51,6 +50,7 @@ use bank::{Bits, Field, GROUP_1, bit};
 use distributor::{Concern, Distributor, FIRST_SPI};
 use redistributor::{FOLD, LOOK, Private, SGIS};
 use selection::{Candidate, Selection};
+use smp::bits;
 use smp::lock::SpinLock;
 use smp::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,10 +1,11 @@
 //! What contexts, guests and devices tell contexts: SGIs, lines, changes that concern others.
 
-use super::bank::{bit, bits};
+use super::bank::bit;
 use super::distributor::{Concern, Distributor};
 use super::redistributor::{FOLD, LOOK, Question, Redistributor};
 use super::{Kick, Vgic};
 use crate::{mmio::Level, psci::context_of};
+use smp::bits;
 use smp::sync::atomic::Ordering;
 
 /// The register by which a guest sent an SGI.

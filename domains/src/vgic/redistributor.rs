@@ -1,10 +1,11 @@
 //! The redistributors' state: a context's private interrupts, and what others tell it.
 
 use super::HwInterrupts;
-use super::bank::{Bank, bit, bits};
+use super::bank::{Bank, bit};
 use super::distributor::FIRST_SPI;
 use super::list_registers::ListRegister;
 use crate::mmio::Level;
+use smp::bits;
 use smp::lock::{Guard, SpinLock};
 use smp::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 

@@ -11,7 +11,8 @@ use crate::platform::device::Registers;
 use crate::platform::machine::Gic;
 use core::sync::atomic::Ordering::Relaxed;
 use domains::mmio::Level;
-use domains::vgic::{HwInterrupts, ListRegisters, Maintenance, bits};
+use domains::vgic::{HwInterrupts, ListRegisters, Maintenance};
+use smp::bits;
 use smp::core_id::Mpidr;
 
 /// The SGI by which cores ring each other.
@@ -224,7 +225,7 @@ list_registers! {
 
 /// Reads back the list registers that are in use; returns ICH_HCR_EL2.EOIcount.
 pub fn read_list(list: &mut ListRegisters) -> u32 {
-    for n in bits(list.used().into()).map(|n| n as usize) {
+    for n in bits(list.used()).map(|n| n as usize) {
         list.set(n, read_list_register(n));
     }
     (read!("ich_hcr_el2") >> 27) as u32
@@ -233,7 +234,7 @@ pub fn read_list(list: &mut ListRegisters) -> u32 {
 /// Writes the list registers that changed, and the conditions for a maintenance interrupt;
 /// EOIcount is cleared.
 pub fn write_list(list: &mut ListRegisters, maintenance: Maintenance) {
-    for n in bits(list.take_changed().into()).map(|n| n as usize) {
+    for n in bits(list.take_changed()).map(|n| n as usize) {
         write_list_register(n, list.get(n));
     }
     write!("ich_hcr_el2", 1 | maintenance.bits());

@@ -56,27 +56,6 @@ pub struct LedgerWord(CachePadded<AtomicU64>);
 pub struct Ledger<'a>(pub &'a [LedgerWord]);
 
 impl Ledger<'_> {
-    /// The core is asked to start, for the heir.
-    pub fn wake(&self, core: CoreId, heir: Heir) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::Wake(heir))
-    }
-
-    /// The core, which asked, is its heir's.
-    pub fn came_up(&self, core: CoreId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::CameUp)
-    }
-
-    /// Takes the core out of the pool for the domain. Of several who try, one succeeds.
-    pub fn claim(&self, core: CoreId, domain: DomainId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::Claim(domain))
-    }
-
-    /// The domain is asked to give the core up for the heir.
-    #[inline]
-    pub fn ask(&self, core: CoreId, domain: DomainId, heir: Heir) -> Result<(), LedgerError> {
-        self.change_bits(core, CoreEvent::Ask(domain, heir)).map(|_| ())
-    }
-
     /// Takes some core out of the pool for the domain: `preferred` if it is idle, which costs one
     /// look, else the next one after it.
     ///
@@ -84,37 +63,18 @@ impl Ledger<'_> {
     /// Every core was seen not to be idle, though not all at the same moment.
     pub fn claim_any(&self, domain: DomainId, preferred: CoreId) -> Result<CoreId, NoIdleCore> {
         let cores = (preferred.index()..self.0.len()).chain(0..preferred.index());
-        cores.filter_map(CoreId::new).find(|core| self.claim(*core, domain).is_ok()).ok_or(NoIdleCore)
+        cores
+            .filter_map(CoreId::new)
+            .find(|core| self.change(*core, CoreEvent::Claim(domain)).is_ok())
+            .ok_or(NoIdleCore)
     }
 
-    /// The domain gives up the core, which is cleaned now.
-    pub fn begin_release(&self, core: CoreId, domain: DomainId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::BeginRelease(domain))
-    }
-
-    /// [`begin_release`](Self::begin_release); who gets the core, and whether it was asked for. `None`: it is not the
+    /// The domain gives up the core, which is cleaned now; who gets it, and whether it was asked for. `None`: it is not the
     /// domain's.
     #[inline]
     pub fn leave(&self, core: CoreId, domain: DomainId) -> Option<(Heir, bool)> {
         let (before, _) = self.change_bits(core, CoreEvent::BeginRelease(domain)).ok()?;
         record::leaving(before)
-    }
-
-    /// The core is clean of the domain and its heir's.
-    #[inline]
-    pub fn finish_release(&self, core: CoreId, domain: DomainId) -> Result<(), LedgerError> {
-        self.change_bits(core, CoreEvent::FinishRelease(domain)).map(|_| ())
-    }
-
-    /// The core is clean of the domain, and the pool's: its heir cannot take it.
-    #[inline]
-    pub fn disinherit(&self, core: CoreId, domain: DomainId) -> Result<(), LedgerError> {
-        self.change_bits(core, CoreEvent::Disinherit(domain)).map(|_| ())
-    }
-
-    /// The core is given up.
-    pub fn fail(&self, core: CoreId) -> Result<CoreRecord, LedgerError> {
-        self.change(core, CoreEvent::Fail)
     }
 
     /// The core as it is.
@@ -160,11 +120,11 @@ impl Ledger<'_> {
         word.0.compare_exchange(seen, after, AcqRel, Relaxed).is_ok()
     }
 
-    /// Makes one thing happen to a core, if it can; the record after it.
+    /// Makes one thing happen to a core, if it can: of several who try, one succeeds. The record after it.
     ///
     /// # Errors
     /// See [`LedgerError`].
-    #[inline]
+    #[inline(always)]
     pub fn change(&self, core: CoreId, event: CoreEvent) -> Result<CoreRecord, LedgerError> {
         self.change_bits(core, event).map(|(_, after)| CoreRecord::from_bits(after))
     }

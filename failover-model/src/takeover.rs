@@ -209,7 +209,7 @@ impl World {
     fn start_again(&self, domain: &Domain) {
         domain.ailment.store(0, SeqCst);
         domain.memory.iter().for_each(|memory| *memory.lock().unwrap() = Default::default());
-        domain.quota.restart(domain.quota.min());
+        domain.quota.restart(domain.quota.min);
         // Nobody can stop it before `restart`, so nobody takes back what it is given here.
         domain.may_write.store(self.group.now().role(domain.index) != Role::Standby, SeqCst);
         domain.health.arm(Some(self.now() + START));

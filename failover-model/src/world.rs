@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::specification::{Broken, Said, Specification};
 use domains::DomainId;
-use domains::ledger::{CoreState, Heir, Ledger, LedgerWord, Quota};
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerWord, Quota};
 use domains::life::Life;
 use domains::manifest::{GroupAction, GroupError};
 use failover::group::{Group, State};
@@ -236,14 +236,14 @@ impl World {
     fn furnish(&self, owned: &[usize]) {
         let mut free = self.cores.iter().map(|core| core.id);
         for core in &self.cores {
-            self.ledger().wake(core.id, Heir::Pool).unwrap();
-            self.ledger().came_up(core.id).unwrap();
+            self.ledger().change(core.id, CoreEvent::Wake(Heir::Pool)).unwrap();
+            self.ledger().change(core.id, CoreEvent::CameUp).unwrap();
         }
         for (domain, cores) in self.domains.iter().zip(owned) {
             let cores: Vec<CoreId> = free.by_ref().take(*cores).collect();
             for core in &cores {
                 domain.quota.take(false).unwrap();
-                self.ledger().claim(*core, domain.id).unwrap();
+                self.ledger().change(*core, CoreEvent::Claim(domain.id)).unwrap();
             }
             if usize::from(domain.index) < self.members {
                 domain.seats.lock().unwrap()[0].core = cores.first().copied();

@@ -1,7 +1,7 @@
 //! How a domain gets a core that nobody has: quota and ledger change together, or not at all.
 
 use domains::DomainId;
-use domains::ledger::{CoreState, Heir, Ledger, Quota};
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, Quota};
 use smp::core_id::CoreId;
 
 #[cfg(test)]
@@ -42,7 +42,8 @@ pub fn claim(
         return Ok(Claimed::Idle(core));
     }
     let off = ledger.cores().filter(|(_, record)| record.state == CoreState::Off { held: false });
-    let woken = off.map(|(core, _)| core).find(|core| ledger.wake(*core, Heir::Domain(domain)).is_ok());
+    let woken =
+        off.map(|(core, _)| core).find(|core| ledger.change(*core, CoreEvent::Wake(Heir::Domain(domain))).is_ok());
     woken.map(Claimed::Off).ok_or_else(|| {
         quota.give_back();
         NoCore::Pool

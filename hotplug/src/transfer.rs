@@ -154,7 +154,7 @@ pub fn ask(
         quota.keep();
         return Err(reason(Reason::AboveMax));
     }
-    ledger.ask(core, domain, heir).map_err(|why| {
+    ledger.change(core, CoreEvent::Ask(domain, heir)).map(|_| ()).map_err(|why| {
         stays(quotas, domain, heir);
         match why {
             LedgerError::UnknownCore => Reason::UnknownCore,
@@ -237,8 +237,8 @@ pub fn finish(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, leaving: 
     if let Some(quota) = quotas.quota(domain) {
         if asked { quota.left() } else { quota.give_back() }
     }
-    let done = if inherits { ledger.finish_release(core, domain) } else { ledger.disinherit(core, domain) };
-    done.is_ok() && inherits
+    let end = if inherits { CoreEvent::FinishRelease(domain) } else { CoreEvent::Disinherit(domain) };
+    ledger.change(core, end).is_ok() && inherits
 }
 
 /// The core does not leave its domain after all.

@@ -75,7 +75,7 @@ pub fn make(cores: usize, archive: Vec<u8>) -> Option<()> {
     let mut locals = Vec::new();
     for id in (0..cores).filter_map(CoreId::new) {
         ledger.change(id, CoreEvent::Wake(crate::ledger::Heir::Pool)).ok()?;
-        ledger.came_up(id).ok()?;
+        ledger.change(id, CoreEvent::CameUp).ok()?;
         locals.push(&*Box::leak(Box::new(CoreLocal::new(id))));
     }
     KERNEL.call_once(|| Kernel {

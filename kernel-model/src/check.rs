@@ -170,7 +170,7 @@ pub fn at_every_turn() {
         let counts = domain.quota.counts();
         let has = |(_, record): &(CoreId, crate::ledger::CoreRecord)| guest::may_run(record.state, domain);
         let cores = kernel.ledger.cores().filter(has).count() as u32;
-        let (min, max) = (domain.quota.min(), domain.quota.max());
+        let (min, max) = (domain.quota.min, domain.quota.max);
         if cores > max || u32::from(counts.owned) + u32::from(counts.coming) > max {
             violation(&format!("domain {} has more than {max} cores: {cores}, {counts:?}", domain.id.index()));
         }

@@ -14,7 +14,7 @@ use crate::platform::uart::Uart;
 use crate::trace::{self, About};
 use crate::{console, domain, fail, govern, power, schedule};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use domains::ledger::{CoreState, Heir, Ledger, LedgerWord};
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerWord};
 use hotplug::bring_up::{self, Asked};
 use log::{error, info};
 use smccc::psci::error::Error;
@@ -115,7 +115,7 @@ fn map_devices(machine: &Machine) -> Result<(), mmu::OutOfTables> {
 fn place(kernel: &'static Kernel, index: usize) -> Option<&'static CoreLocal> {
     let mpidr = *kernel.machine.cores.get(index)?;
     let id = CoreId::new(index)?;
-    kernel.ledger.wake(id, Heir::Pool).ok()?;
+    kernel.ledger.change(id, CoreEvent::Wake(Heir::Pool)).ok()?;
     Some(CoreLocal::place(kernel, id, mpidr))
 }
 
@@ -179,7 +179,7 @@ pub extern "C" fn secondary_main(core: &'static CoreLocal) -> ! {
 fn join(core: &'static CoreLocal) {
     exception::set_traps();
     arch::context::clean(core);
-    if let Err(why) = kernel().ledger.came_up(core.id) {
+    if let Err(why) = kernel().ledger.change(core.id, CoreEvent::CameUp) {
         error!(target: "boot", "core={} ledger: {why:?}", core.id);
     }
     trace::record(core, Event::CoreUp, About::Machine, core.id.index() as u64, core.mpidr.value());
@@ -206,7 +206,7 @@ fn ask(index: usize) -> Asked {
     let Err(why) = switch_on(local) else { return Asked::Coming };
     error!(target: "boot", "core={index} mpidr={:#x} does not come up: PSCI CPU_ON says {why:?}", local.mpidr.value());
     trace::record(this, Event::CoreFailed, About::Machine, index as u64, i64::from(why) as u64);
-    let _ = kernel.ledger.fail(local.id);
+    let _ = kernel.ledger.change(local.id, CoreEvent::Fail);
     account(this);
     Asked::Refused
 }
@@ -251,7 +251,7 @@ fn report_cores(kernel: &Kernel, core: &CoreLocal) -> usize {
         match record.state {
             CoreState::Failed => {} // was reported when that was found
             CoreState::Off { .. } | CoreState::Waking(_) => {
-                let _ = kernel.ledger.fail(id);
+                let _ = kernel.ledger.change(id, CoreEvent::Fail);
                 error!(target: "boot", "core={id} never came up and is left out");
                 trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);
             }

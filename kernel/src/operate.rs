@@ -149,7 +149,7 @@ fn show_cores(id: u16) {
 fn show_domain(id: u16, domain: &Domain) {
     let (now, counts) = (domain.life.now(), domain.quota.counts());
     let on = domain.contexts().iter().filter(|context| context.power.affinity_info() != AffinityState::Off).count();
-    let (min, max, name) = (domain.quota.min(), domain.quota.max(), domain.spec.name);
+    let (min, max, name) = (domain.quota.min, domain.quota.max, domain.spec.name);
     info!(
         target: "order",
         "id={id} domain={name} phase={} cores={} granted={} min={min} max={max} contexts-on={on} boots={}",
@@ -314,10 +314,10 @@ fn set(
     let quota = &domain.quota;
     let counts = quota.counts();
     let owned = u32::from(counts.owned.saturating_sub(counts.leaving));
-    if count < quota.min().max(1) {
+    if count < quota.min.max(1) {
         return Err(Reason::BelowMin.into());
     }
-    if count > quota.max() {
+    if count > quota.max {
         return Err(Reason::AboveMax.into());
     }
     if count > owned {

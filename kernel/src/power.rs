@@ -175,7 +175,7 @@ fn go_off(core: &'static CoreLocal) {
     let _ = gic::start_core(&machine().gic, core);
     let ledger = &kernel().ledger;
     let _ = ledger.change(core.id, CoreEvent::Hold(false));
-    let _ = ledger.wake(core.id, Heir::Pool);
+    let _ = ledger.change(core.id, CoreEvent::Wake(Heir::Pool));
     came_up(core);
 }
 
@@ -198,7 +198,7 @@ pub fn woke(core: &'static CoreLocal) -> bool {
 pub fn came_up(core: &'static CoreLocal) {
     core.power.woken_at.store(0, Relaxed);
     let order = core.errand.take_order();
-    let Ok(record) = kernel().ledger.came_up(core.id) else {
+    let Ok(record) = kernel().ledger.change(core.id, CoreEvent::CameUp) else {
         return transfer::report_as(order, core.id, 0, Err(Reason::Lost)); // `idle` sees what it is
     };
     let off = timer::now().saturating_sub(core.power.off_since.load(Relaxed));
@@ -221,7 +221,7 @@ pub fn wake(core: &'static CoreLocal, mut cores: CoreSet, heir: Heir) {
     while let Some(id) = cores.pop() {
         let rest = cores.split();
         let Some(target) = boot::core(id) else { continue };
-        let word = kernel().ledger.wake(id, heir).map_err(|_| Reason::Busy);
+        let word = kernel().ledger.change(id, CoreEvent::Wake(heir)).map_err(|_| Reason::Busy);
         let woken = word.and_then(|_| switch_on(core, target, rest));
         if let Err(why) = woken {
             unexpect(heir);
@@ -265,7 +265,7 @@ pub fn switch_on(core: &'static CoreLocal, target: &CoreLocal, rest: CoreSet) ->
     match answer {
         Err(why) if is_waking(target.id) => {
             error!(target: "power", "core={} does not wake: PSCI CPU_ON says {why:?}", target.id);
-            let _ = kernel().ledger.fail(target.id);
+            let _ = kernel().ledger.change(target.id, CoreEvent::Fail);
             domain::trace_owner(core, target.id);
             *target.power.to_wake.lock() = CoreSet::new();
             Err(Reason::Lost)

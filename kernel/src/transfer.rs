@@ -658,7 +658,7 @@ pub fn welcome_again(core: &'static CoreLocal, id: CoreId, domain: &'static Doma
 pub fn give(core: &'static CoreLocal, id: CoreId, domain: &'static Domain) -> Result<(), Reason> {
     domain.life.join().map_err(|_| Reason::NotRunning)?;
     let given = domain.quota.expect_some().map_err(|_| Reason::AboveMax).and_then(|()| {
-        core.kernel().ledger.claim(id, domain.id).map_err(|_| {
+        core.kernel().ledger.change(id, CoreEvent::Claim(domain.id)).map_err(|_| {
             domain.quota.unexpect(false);
             Reason::Busy
         })
@@ -687,8 +687,8 @@ pub fn arrive(core: &'static CoreLocal, domain: &'static Domain, order: u32) {
     }
     domain.quota.unexpect(true);
     let ledger = &core.kernel().ledger;
-    if ledger.begin_release(core.id, domain.id).is_ok() {
-        let _ = ledger.finish_release(core.id, domain.id);
+    if ledger.change(core.id, CoreEvent::BeginRelease(domain.id)).is_ok() {
+        let _ = ledger.change(core.id, CoreEvent::FinishRelease(domain.id));
     }
     domain::trace_owner(core, core.id);
     domain::start_waiting(core);

@@ -28,8 +28,8 @@ impl Machine {
             used: (0..cores).map(|_| UnsafeCell::new(0)).collect(),
         };
         for core in (0..cores).map(core) {
-            machine.ledger().wake(core, Heir::Pool).unwrap();
-            machine.ledger().came_up(core).unwrap();
+            machine.ledger().change(core, CoreEvent::Wake(Heir::Pool)).unwrap();
+            machine.ledger().change(core, CoreEvent::CameUp).unwrap();
         }
         Arc::new(machine)
     }
@@ -52,7 +52,7 @@ impl Machine {
 
     /// Gives up a core that the domain owns, which is clean then.
     fn release(&self, core: CoreId, owner: DomainId) -> [u64; 2] {
-        let begun = self.ledger().begin_release(core, owner).unwrap();
+        let begun = self.ledger().change(core, CoreEvent::BeginRelease(owner)).unwrap();
         assert_eq!(self.marked(core), owner.index());
         self.mark(core, owner);
         [begun.generation, self.ledger().change(core, CoreEvent::FinishRelease(owner)).unwrap().generation]
@@ -78,7 +78,7 @@ fn of_two_claimers_one_wins() {
         let machine = Machine::start(1);
         let claim = |index| {
             spawn(&machine, move |machine| {
-                let won = machine.ledger().claim(core(0), domain(index));
+                let won = machine.ledger().change(core(0), CoreEvent::Claim(domain(index)));
                 if won.is_ok() {
                     machine.mark(core(0), domain(index));
                 }
@@ -107,7 +107,7 @@ fn owners_follow_each_other_and_generations_never_repeat() {
         let use_it = |index| {
             move |machine: &Machine| {
                 let mut generations = Vec::new();
-                if let Ok(record) = machine.ledger().claim(core(0), domain(index)) {
+                if let Ok(record) = machine.ledger().change(core(0), CoreEvent::Claim(domain(index))) {
                     machine.mark(core(0), domain(index));
                     generations.push(record.generation);
                     generations.extend(machine.release(core(0), domain(index)));
@@ -141,7 +141,7 @@ fn a_core_finds_what_was_prepared_for_its_owner() {
             assert!(!given || machine.marked(core(0)) == 7);
         });
         machine.mark(core(0), domain(7));
-        machine.ledger().claim(core(0), domain(7)).unwrap();
+        machine.ledger().change(core(0), CoreEvent::Claim(domain(7))).unwrap();
         taker.join().unwrap();
     });
 }
@@ -152,7 +152,7 @@ fn a_core_finds_what_was_prepared_for_its_owner() {
 fn a_release_races_with_claims_of_any_core() {
     explore("ledger-claim-any", Depth::Exhaustive, 1500, || {
         let machine = Machine::start(2);
-        machine.ledger().claim(core(0), domain(0)).unwrap();
+        machine.ledger().change(core(0), CoreEvent::Claim(domain(0))).unwrap();
         machine.mark(core(0), domain(0));
         let claim_any = |index: usize| {
             spawn(&machine, move |machine| {
@@ -179,8 +179,8 @@ fn a_release_races_with_claims_of_any_core() {
 fn a_core_that_failed_stays_so_whoever_claims_it() {
     explore("ledger-fail", Depth::Exhaustive, 5, || {
         let machine = Machine::start(1);
-        let claimer = spawn(&machine, |machine| machine.ledger().claim(core(0), domain(1)));
-        machine.ledger().fail(core(0)).unwrap();
+        let claimer = spawn(&machine, |machine| machine.ledger().change(core(0), CoreEvent::Claim(domain(1))));
+        machine.ledger().change(core(0), CoreEvent::Fail).unwrap();
         let claimed = claimer.join().unwrap();
         assert!(claimed.is_ok() || claimed == Err(LedgerError::Refused(CoreState::Failed)));
         let record = machine.ledger().read(core(0)).unwrap();

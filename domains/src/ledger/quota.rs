@@ -10,8 +10,10 @@ use smp::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug)]
 pub struct Quota {
     counts: AtomicU64,
-    min: u32,
-    max: u32,
+    /// The fewest cores that orders leave to it.
+    pub min: u32,
+    /// The most cores that it may own.
+    pub max: u32,
 }
 
 /// What a [`Quota`] counts.
@@ -172,15 +174,5 @@ impl Quota {
     /// The domain begins anew, with so many cores granted to it.
     pub fn restart(&self, granted: u32) {
         let _ = self.change(|now| Some(QuotaCounts { granted: granted as u16, ..now }));
-    }
-
-    /// The fewest cores that orders leave to it.
-    pub fn min(&self) -> u32 {
-        self.min
-    }
-
-    /// The most cores that it may own.
-    pub fn max(&self) -> u32 {
-        self.max
     }
 }

@@ -14,8 +14,8 @@ fn words(count: usize) -> Vec<LedgerWord> {
 }
 
 fn start(ledger: &Ledger<'_>, core: CoreId) {
-    ledger.wake(core, Heir::Pool).unwrap();
-    ledger.came_up(core).unwrap();
+    ledger.change(core, CoreEvent::Wake(Heir::Pool)).unwrap();
+    ledger.change(core, CoreEvent::CameUp).unwrap();
 }
 
 /// Every state and every event, with the same and with another domain.
@@ -94,16 +94,16 @@ fn a_core_s_life() {
     let ledger = Ledger(&words);
     let (linux, other) = (domain(3), domain(4));
     let refused = |state| Err(LedgerError::Refused(state));
-    assert_eq!(ledger.came_up(core(1)), refused(CoreState::Off { held: false }));
+    assert_eq!(ledger.change(core(1), CoreEvent::CameUp), refused(CoreState::Off { held: false }));
     start(&ledger, core(1));
-    assert_eq!(ledger.claim(core(1), linux).unwrap().state, CoreState::Owned(linux));
-    assert_eq!(ledger.claim(core(1), other), refused(CoreState::Owned(linux)));
-    assert_eq!(ledger.begin_release(core(1), other), refused(CoreState::Owned(linux)));
-    assert_eq!(ledger.finish_release(core(1), linux), refused(CoreState::Owned(linux)).map(|_: CoreRecord| ()));
-    ledger.begin_release(core(1), linux).unwrap();
-    assert_eq!(ledger.claim(core(1), other), refused(CoreState::Releasing(linux, Heir::Pool)));
-    ledger.finish_release(core(1), linux).unwrap();
-    let record = ledger.claim(core(1), other).unwrap();
+    assert_eq!(ledger.change(core(1), CoreEvent::Claim(linux)).unwrap().state, CoreState::Owned(linux));
+    assert_eq!(ledger.change(core(1), CoreEvent::Claim(other)), refused(CoreState::Owned(linux)));
+    assert_eq!(ledger.change(core(1), CoreEvent::BeginRelease(other)), refused(CoreState::Owned(linux)));
+    assert_eq!(ledger.change(core(1), CoreEvent::FinishRelease(linux)), refused(CoreState::Owned(linux)));
+    ledger.change(core(1), CoreEvent::BeginRelease(linux)).unwrap();
+    assert_eq!(ledger.change(core(1), CoreEvent::Claim(other)), refused(CoreState::Releasing(linux, Heir::Pool)));
+    ledger.change(core(1), CoreEvent::FinishRelease(linux)).unwrap();
+    let record = ledger.change(core(1), CoreEvent::Claim(other)).unwrap();
     assert_eq!(record, CoreRecord { state: CoreState::Owned(other), generation: 6 });
     assert_eq!(ledger.read(core(1)), Some(record));
     assert_eq!(ledger.read(core(0)).unwrap().state, CoreState::Off { held: false });
@@ -113,9 +113,9 @@ fn a_core_s_life() {
 fn a_core_that_comes_up_after_it_was_given_up_stays_out() {
     let words = words(1);
     let ledger = Ledger(&words);
-    ledger.wake(core(0), Heir::Pool).unwrap();
-    ledger.fail(core(0)).unwrap();
-    assert_eq!(ledger.came_up(core(0)), Err(LedgerError::Refused(CoreState::Failed)));
+    ledger.change(core(0), CoreEvent::Wake(Heir::Pool)).unwrap();
+    ledger.change(core(0), CoreEvent::Fail).unwrap();
+    assert_eq!(ledger.change(core(0), CoreEvent::CameUp), Err(LedgerError::Refused(CoreState::Failed)));
     assert_eq!(ledger.claim_any(domain(0), core(0)), Err(NoIdleCore));
 }
 
@@ -123,7 +123,7 @@ fn a_core_that_comes_up_after_it_was_given_up_stays_out() {
 fn unknown_cores_are_refused() {
     let words = words(1);
     let ledger = Ledger(&words);
-    assert_eq!(ledger.wake(core(1), Heir::Pool), Err(LedgerError::UnknownCore));
+    assert_eq!(ledger.change(core(1), CoreEvent::Wake(Heir::Pool)), Err(LedgerError::UnknownCore));
     assert_eq!(ledger.read(core(1)), None);
     assert_eq!(ledger.claim_any(domain(0), core(500)), Err(NoIdleCore));
 }
@@ -173,8 +173,8 @@ fn a_word_holds_every_state_and_generation() {
 fn a_core_fails_only_as_it_was_seen() {
     let words = words(1);
     let ledger = Ledger(&words);
-    let seen = ledger.wake(core(0), Heir::Pool).unwrap();
-    ledger.came_up(core(0)).unwrap();
+    let seen = ledger.change(core(0), CoreEvent::Wake(Heir::Pool)).unwrap();
+    ledger.change(core(0), CoreEvent::CameUp).unwrap();
     assert!(!ledger.change_if(core(0), seen, CoreEvent::Fail));
     assert!(ledger.change_if(core(0), ledger.read(core(0)).unwrap(), CoreEvent::Fail));
     assert_eq!(ledger.read(core(0)).unwrap().state, CoreState::Failed);
@@ -223,7 +223,7 @@ fn a_grant_stays_within_the_manifest() {
     let quota = Quota::new(1, 2, 3);
     assert_eq!([0, 4].map(|granted| quota.set_granted(granted)), [Err(QuotaReached); 2]);
     quota.set_granted(3).unwrap();
-    assert_eq!((quota.counts().granted, quota.min(), quota.max()), (3, 1, 3));
+    assert_eq!((quota.counts().granted, quota.min, quota.max), (3, 1, 3));
 }
 
 #[test]
@@ -258,13 +258,13 @@ fn a_state_is_recognised_without_decoding_it() {
     let words = words(1);
     let ledger = Ledger(&words);
     start(&ledger, core(0));
-    ledger.claim(core(0), domain(3)).unwrap();
+    ledger.change(core(0), CoreEvent::Claim(domain(3))).unwrap();
     assert!(ledger.is(core(0), CoreState::Owned(domain(3))));
     assert!(!ledger.is(core(0), CoreState::Owned(domain(2))) && !ledger.is(core(0), CoreState::Idle));
     assert!(!ledger.is(core(1), CoreState::Owned(domain(3))));
     assert_eq!(ledger.trace(core(0)), Some(CoreState::Owned(domain(3)).to_trace()));
     assert_eq!((ledger.asked(core(0)), ledger.owned(core(0))), (None, Some(domain(3))));
-    ledger.ask(core(0), domain(3), Heir::Off).unwrap();
+    ledger.change(core(0), CoreEvent::Ask(domain(3), Heir::Off)).unwrap();
     assert_eq!((ledger.asked(core(0)), ledger.owned(core(0))), (Some(domain(3)), None));
 }
 

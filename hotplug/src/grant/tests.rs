@@ -13,13 +13,13 @@ fn domain(index: usize) -> DomainId {
 fn machine(words: &[LedgerWord; 4]) -> Ledger<'_> {
     let ledger = Ledger(words);
     for index in [0, 1, 3] {
-        ledger.wake(core(index), Heir::Pool).unwrap();
-        ledger.came_up(core(index)).unwrap();
+        ledger.change(core(index), CoreEvent::Wake(Heir::Pool)).unwrap();
+        ledger.change(core(index), CoreEvent::CameUp).unwrap();
     }
-    ledger.claim(core(3), domain(9)).unwrap();
-    ledger.ask(core(3), domain(9), Heir::Off).unwrap();
-    ledger.begin_release(core(3), domain(9)).unwrap();
-    ledger.finish_release(core(3), domain(9)).unwrap();
+    ledger.change(core(3), CoreEvent::Claim(domain(9))).unwrap();
+    ledger.change(core(3), CoreEvent::Ask(domain(9), Heir::Off)).unwrap();
+    ledger.change(core(3), CoreEvent::BeginRelease(domain(9))).unwrap();
+    ledger.change(core(3), CoreEvent::FinishRelease(domain(9))).unwrap();
     ledger
 }
 

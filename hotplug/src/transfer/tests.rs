@@ -24,12 +24,12 @@ const RT: usize = 1;
 fn machine(words: &[LedgerWord; 6]) -> (Ledger<'_>, Domains) {
     let (ledger, domains) = (Ledger(words), Domains([Quota::new(1, 3, 3), Quota::new(1, 1, 2)]));
     for index in 0..5 {
-        ledger.wake(core(index), Heir::Pool).unwrap();
-        ledger.came_up(core(index)).unwrap();
+        ledger.change(core(index), CoreEvent::Wake(Heir::Pool)).unwrap();
+        ledger.change(core(index), CoreEvent::CameUp).unwrap();
     }
     for (index, owner) in [(0, LINUX), (1, LINUX), (2, LINUX), (3, RT)] {
         domains.0[owner].take(false).unwrap();
-        ledger.claim(core(index), domain(owner)).unwrap();
+        ledger.change(core(index), CoreEvent::Claim(domain(owner))).unwrap();
     }
     (ledger, domains)
 }
@@ -136,7 +136,7 @@ fn an_order_that_cannot_succeed_says_why_and_changes_nothing() {
     finish(&ledger, &domains, core(0), leaving, true);
     ask(&ledger, &domains, core(1), domain(LINUX), Heir::Pool).unwrap();
     refused(2, LINUX, Heir::Pool, Reason::BelowMin);
-    ledger.fail(core(4)).unwrap();
+    ledger.change(core(4), CoreEvent::Fail).unwrap();
     refused(4, LINUX, Heir::Pool, Reason::FailedCore);
 }
 

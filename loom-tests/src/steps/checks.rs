@@ -41,8 +41,8 @@ impl Machine {
                 "{counts:?} of {states:?}",
                 states = states().collect::<Vec<_>>()
             );
-            assert!(owned + coming <= domain.quota.max() as usize, "{counts:?}");
-            assert!((domain.quota.min()..=domain.quota.max()).contains(&u32::from(counts.granted)), "{counts:?}");
+            assert!(owned + coming <= domain.quota.max as usize, "{counts:?}");
+            assert!((domain.quota.min..=domain.quota.max).contains(&u32::from(counts.granted)), "{counts:?}");
             let ended = domain.life.now().phase == Phase::Ended;
             assert!(!ended || owned == 0, "an ended domain owns a core");
             let (mut spare, mut folded) = (CoreSet::new(), 0);

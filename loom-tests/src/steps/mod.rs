@@ -13,7 +13,7 @@ mod transfer;
 
 use crate::harness::Crossing;
 use domains::DomainId;
-use domains::ledger::{CoreState, Heir, Ledger, LedgerWord, Quota};
+use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerWord, Quota};
 use domains::life::Life;
 use domains::psci::{AffinityState, CpuPower, Entry};
 use hotplug::placement::{Placement, Seat};
@@ -232,8 +232,8 @@ impl Machine {
             started: Mutex::new(Vec::new()),
         };
         for id in (0..cores).map(core_id) {
-            machine.ledger().wake(id, Heir::Pool).unwrap();
-            machine.ledger().came_up(id).unwrap();
+            machine.ledger().change(id, CoreEvent::Wake(Heir::Pool)).unwrap();
+            machine.ledger().change(id, CoreEvent::CameUp).unwrap();
         }
         specs.iter().enumerate().for_each(|(index, spec)| machine.furnish(index, spec));
         machine
@@ -244,7 +244,7 @@ impl Machine {
         let mut placement = domain.placement.lock();
         for core in spec.cores {
             domain.quota.take(false).unwrap();
-            self.ledger().claim(core_id(*core), domain.id).unwrap();
+            self.ledger().change(core_id(*core), CoreEvent::Claim(domain.id)).unwrap();
             placement.spare.insert(core_id(*core));
         }
         if !spec.cores.is_empty() {

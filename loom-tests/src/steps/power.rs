@@ -87,7 +87,7 @@ impl Machine {
         self.crossing.pass();
         // Before the word, so that who wakes it next, and who watches that, finds it.
         core.woken_at.store(0, Relaxed);
-        let Ok(record) = self.ledger().came_up(core.id) else { return false };
+        let Ok(record) = self.ledger().change(core.id, CoreEvent::CameUp) else { return false };
         match record.state.owner() {
             Some(domain) => self.arrive(core, &self.domains[domain.index()]),
             None => {
@@ -103,7 +103,7 @@ impl Machine {
         self.crossing.pass();
         while let Some(id) = cores.pop() {
             let rest = cores.split();
-            let word = self.ledger().wake(id, heir).map_err(|_| Reason::Busy);
+            let word = self.ledger().change(id, CoreEvent::Wake(heir)).map_err(|_| Reason::Busy);
             let woken = word.and_then(|_| self.switch_on(id, rest, now));
             if let Err(why) = woken {
                 self.unexpect(heir);

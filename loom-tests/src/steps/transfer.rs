@@ -1,7 +1,7 @@
 //! `kernel/src/transfer.rs`.
 
 use super::{Context, Core, Domain, EARLY, LATE, LATER, Machine, Now, PRIORITY};
-use domains::ledger::{CoreRecord, CoreState, Heir};
+use domains::ledger::{CoreEvent, CoreRecord, CoreState, Heir};
 use hotplug::placement::{Placement, refuge};
 use hotplug::transfer::{self, Leaving, Reason};
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -371,7 +371,7 @@ impl Machine {
         self.crossing.pass();
         domain.life.join().map_err(|_| Reason::NotRunning)?;
         let given = domain.quota.expect_some().map_err(|_| Reason::AboveMax).and_then(|()| {
-            self.ledger().claim(id, domain.id).map_err(|_| {
+            self.ledger().change(id, CoreEvent::Claim(domain.id)).map_err(|_| {
                 domain.quota.unexpect(true);
                 Reason::Busy
             })

@@ -170,8 +170,8 @@ impl Control {
         None
     }
 
-    /// What the guest reads from the PL011, if it reads, and what it has said, if this ends a line that says something.
-    pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<Said>) {
+    /// What the guest reads from the PL011, or 0, and what it has said, if this ends a line that says something.
+    pub fn access(&mut self, access: &Access) -> (u32, Option<Said>) {
         let (read, sent) = self.uart.access(access);
         let said = sent.and_then(|byte| self.hear(byte));
         self.ready |= said == Some(Said::Ready);

@@ -20,7 +20,6 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
-pub mod console;
 pub mod control;
 mod displayed;
 mod domain_id;

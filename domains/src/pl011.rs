@@ -7,6 +7,8 @@
 //! whether or not they were switched on: early consoles rely on it.
 //!
 //! Accesses between registers read as zero and are ignored when they write.
+//!
+//! Behind the receive FIFO there can be more room for input, so that a line may be pasted or sent by a script.
 
 use crate::mmio::{Access, AccessKind, Level};
 use heapless::Deque;
@@ -51,23 +53,27 @@ const RX: u16 = 1 << 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// A PL011.
+/// A PL011, which takes up to `ROOM` bytes of input.
 #[derive(Clone, Debug)]
-pub struct Pl011 {
-    fifo: Deque<u8, DEPTH>,
+pub struct Pl011<const ROOM: usize = DEPTH> {
+    /// The FIFO, and what waits for room in it.
+    input: Deque<u8, ROOM>,
     /// The interrupts that are raised, masked or not.
     raw: u16,
     registers: [u16; 11],
 }
 
+/// A domain's console.
+pub type Console = Pl011<1040>;
+
 /// The state after reset.
-impl Default for Pl011 {
+impl<const ROOM: usize> Default for Pl011<ROOM> {
     fn default() -> Self {
-        Self { fifo: Deque::new(), raw: 0, registers: RESET }
+        Self { input: Deque::new(), raw: 0, registers: RESET }
     }
 }
 
-impl Pl011 {
+impl<const ROOM: usize> Pl011<ROOM> {
     /// The level of its interrupt line.
     pub fn line(&self) -> Level {
         if self.raw & self.register(IMSC) == 0 { Level::Low } else { Level::High }
@@ -78,19 +84,20 @@ impl Pl011 {
     /// # Errors
     /// [`Full`]: the guest has to read first; the byte is not taken.
     pub fn receive(&mut self, byte: u8) -> Result<(), Full> {
-        if self.is_full() {
+        let waits = self.is_full();
+        if waits && ROOM == DEPTH {
             return Err(Full);
         }
-        self.fifo.push_back(byte).map_err(|_| Full)?;
-        self.raw |= RX;
+        self.input.push_back(byte).map_err(|_| Full)?;
+        self.raw |= if waits { 0 } else { RX };
         Ok(())
     }
 
-    /// What the guest reads, if it reads, and the byte that it sends, if it sends one.
-    pub fn access(&mut self, access: &Access) -> (Option<u32>, Option<u8>) {
+    /// What the guest reads, or 0, and the byte that it sends, if it sends one.
+    pub fn access(&mut self, access: &Access) -> (u32, Option<u8>) {
         match access.kind {
-            AccessKind::Read => (Some(self.read(access.offset)), None),
-            AccessKind::Write(value) => (None, self.write(access.offset, value as u32)),
+            AccessKind::Read => (self.read(access.offset), None),
+            AccessKind::Write(value) => (0, self.write(access.offset, value as u32)),
         }
     }
 
@@ -117,8 +124,11 @@ impl Pl011 {
         if index == ICR {
             self.raw &= !value;
         } else if index == LCR_H && (self.register(LCR_H) ^ value) & FEN != 0 {
-            self.fifo.clear();
+            for _ in 0..self.depth() {
+                self.input.pop_front();
+            }
             self.raw &= !RX;
+            self.raw |= if self.input.is_empty() { 0 } else { RX };
         }
         if let (Some(register), Some(bits)) = (self.registers.get_mut(index), BITS.get(index)) {
             *register = value & bits;
@@ -130,22 +140,27 @@ impl Pl011 {
         self.registers.get(index).copied().unwrap_or(0)
     }
 
+    fn depth(&self) -> usize {
+        if self.register(LCR_H) & FEN == 0 { 1 } else { DEPTH }
+    }
+
     fn is_full(&self) -> bool {
-        let depth = if self.register(LCR_H) & FEN == 0 { 1 } else { DEPTH };
-        self.fifo.len() >= depth
+        self.input.len() >= self.depth()
     }
 
     fn flags(&self) -> u32 {
-        let empty = if self.fifo.is_empty() { RXFE } else { 0 };
+        let empty = if self.input.is_empty() { RXFE } else { 0 };
         let full = if self.is_full() { RXFF } else { 0 };
         TXFE | empty | full
     }
 
     /// The oldest byte received; 0 when there is none.
     fn take(&mut self) -> u32 {
-        let byte = self.fifo.pop_front();
-        if self.fifo.is_empty() {
+        let byte = self.input.pop_front();
+        if self.input.is_empty() {
             self.raw &= !RX;
+        } else if self.is_full() {
+            self.raw |= RX; // one more came into the FIFO
         }
         byte.unwrap_or(0).into()
     }

@@ -34,34 +34,28 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// What the guest reads from the control frame, if it reads, and whether this is a sign of life.
-    pub fn control(&mut self, access: &Access, now: u64) -> (Option<u32>, bool) {
+    /// What the guest reads from the control frame, or 0, and whether this is a sign of life.
+    pub fn control(&mut self, access: &Access, now: u64) -> (u32, bool) {
         let (low, high) = (self.compare as u32, (self.compare >> u32::BITS) as u32);
-        match (access.kind, access.offset) {
-            (AccessKind::Read, WCS) => (Some(self.runs.into()), false),
-            (AccessKind::Read, WOR) => (Some(self.offset), false),
-            (AccessKind::Read, WCV) => (Some(low), false),
-            (AccessKind::Read, WCV_HIGH) => (Some(high), false),
-            (AccessKind::Read, W_IIDR) => (Some(IIDR), false),
-            (AccessKind::Read, _) => (Some(0), false),
-            (AccessKind::Write(value), WCS) => {
-                self.runs = value & 1 == 1;
-                (None, self.refresh(now))
-            }
-            (AccessKind::Write(value), WOR) => {
-                self.offset = value as u32;
-                (None, self.refresh(now))
-            }
-            (AccessKind::Write(value), WCV) => {
-                self.compare = u64::from(high) << u32::BITS | value & 0xffff_ffff;
-                (None, false)
-            }
-            (AccessKind::Write(value), WCV_HIGH) => {
-                self.compare = u64::from(low) | value << u32::BITS;
-                (None, false)
-            }
-            (AccessKind::Write(_), _) => (None, false),
+        let AccessKind::Write(value) = access.kind else {
+            let value = match access.offset {
+                WCS => self.runs.into(),
+                WOR => self.offset,
+                WCV => low,
+                WCV_HIGH => high,
+                W_IIDR => IIDR,
+                _ => 0,
+            };
+            return (value, false);
+        };
+        match access.offset {
+            WCS => self.runs = value & 1 == 1,
+            WOR => self.offset = value as u32,
+            WCV => self.compare = u64::from(high) << u32::BITS | value & 0xffff_ffff,
+            WCV_HIGH => self.compare = u64::from(low) | value << u32::BITS,
+            _ => {}
         }
+        (0, matches!(access.offset, WCS | WOR) && self.refresh(now))
     }
 
     /// It is refreshed; whether that is a sign of life: it runs.

@@ -80,7 +80,7 @@ pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64,
     step();
     let domain = context.domain;
     let kind = written.map_or(AccessKind::Read, |value| AccessKind::Write(u64::from(value)));
-    let (read, said): (Option<u32>, Option<Said>) = {
+    let (read, said): (u32, Option<Said>) = {
         let mut control = domain.control.lock();
         let before = control.line();
         let done = control.access(&Access { offset, size: AccessSize::Word, kind });
@@ -94,7 +94,7 @@ pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64,
         transfer::said(core, domain, said);
     }
     go_on(core, Next::Continue);
-    is_loaded(core, context).then_some(read.unwrap_or(0))
+    is_loaded(core, context).then_some(read)
 }
 
 /// The guest refreshes its watchdog (`exits::abort`). Whether the caller is still loaded.

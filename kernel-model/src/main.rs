@@ -18,7 +18,7 @@ extern crate self as spin;
 
 pub use lock::Once;
 pub use real_domains::{
-    DomainId, archive, control, guest_fdt, ledger, manifest, mmio, protocol, psci, stolen, watchdog,
+    DomainId, archive, control, guest_fdt, ledger, manifest, mmio, pl011, protocol, psci, stolen, watchdog,
 };
 pub use real_failover::{after, limit};
 pub use real_smp::{core_id, core_set, run_queue};

@@ -19,12 +19,12 @@ use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use domains::DomainId;
 use domains::archive::Archive;
-use domains::console::Console;
 use domains::control::Control;
 use domains::guest_fdt;
 use domains::ledger::{CoreState, Heir, Quota};
 use domains::life::{Left, Life, Phase};
 use domains::manifest::{self, Action, Board, DomainSpec, GroupSpec, MAX_GROUPS, Manifest};
+use domains::pl011::Console;
 use domains::protocol::{
     DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Rule, Tag, VERDICT_FAIL, VERDICT_PASS,
 };
@@ -163,7 +163,7 @@ impl Domain {
         }
         self.flush(core);
         self.vgic.reset();
-        self.console.lock().reset();
+        *self.console.lock() = Console::default();
         *self.control.lock() = Control::default();
         *self.watchdog.lock() = Watchdog::default();
         self.loaded.store(0, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 
 use super::Outcome;
 use super::bank::{Bits, Field};
-use crate::mmio::{Access, AccessKind, AccessSize};
+use crate::mmio::{Access, AccessSize};
 
 /// Bytes of a frame.
 pub(super) const FRAME_SIZE: u64 = 0x1_0000;
@@ -13,13 +13,8 @@ pub(super) const FRAME_SIZE: u64 = 0x1_0000;
 /// `GICD_IIDR` and `GICR_IIDR`: implementer Arm, product 0, as the board has it.
 pub(super) const IMPLEMENTER: u64 = 0x43b;
 
-/// The answer where there is no register, or none of that size or for that direction.
-pub(super) fn nothing(kind: AccessKind) -> Outcome {
-    match kind {
-        AccessKind::Read => Outcome::Value(0),
-        AccessKind::Write(_) => Outcome::Done,
-    }
-}
+/// The answer to a write, and where there is no register, or none of that size or for that direction.
+pub(super) const NOTHING: Outcome = Outcome::Done(0);
 
 /// The identification registers that end every frame, from 0xffd0: a GICv3 by Arm (12.9.16 ff.).
 /// Zero before them.

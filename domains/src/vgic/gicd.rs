@@ -6,7 +6,7 @@
 
 use super::bank::{Field, GROUP_0, GROUP_1};
 use super::distributor::{BANKS, intid_of};
-use super::frame::{FRAME_SIZE, IMPLEMENTER, identification, is_aligned, locate, nothing};
+use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, is_aligned, locate};
 use super::redistributor::{FOLD, LOOK, Redistributor};
 use super::{Kick, Outcome, Vgic};
 use crate::mmio::{Access, AccessKind, AccessSize};
@@ -45,7 +45,7 @@ impl Vgic<'_> {
             return Outcome::Bad;
         }
         if !is_aligned(access) {
-            return nothing(kind);
+            return NOTHING;
         }
         if let Some((bank, field)) = locate(offset, size) {
             return self.access_shared(context, bank, field, access, kick);
@@ -53,22 +53,22 @@ impl Vgic<'_> {
         if let Some((intid, shift, mask)) = locate_route(offset, size) {
             let mut distributor = self.distributor.lock();
             let AccessKind::Write(value) = kind else {
-                return Outcome::Value((distributor.route(intid) & mask).wrapping_shr(shift));
+                return Outcome::Done((distributor.route(intid) & mask).wrapping_shr(shift));
             };
             distributor.set_route(intid, mask, value.wrapping_shl(shift));
             self.tell(self.concern(&distributor, intid), Some(context), kick);
-            return Outcome::Done;
+            return NOTHING;
         }
         match (offset, size, kind) {
             (CTLR, AccessSize::Word, AccessKind::Write(value)) => {
                 self.write_control(context, value as u32 & (GROUP_0 | GROUP_1), kick);
-                Outcome::Done
+                NOTHING
             }
-            (CTLR, AccessSize::Word, AccessKind::Read) => Outcome::Value(self.read_control()),
-            (TYPER, AccessSize::Word, AccessKind::Read) => Outcome::Value(TYPER_VALUE),
-            (IIDR, AccessSize::Word, AccessKind::Read) => Outcome::Value(IMPLEMENTER),
-            (_, AccessSize::Word, AccessKind::Read) => Outcome::Value(identification(offset)),
-            _ => nothing(kind),
+            (CTLR, AccessSize::Word, AccessKind::Read) => Outcome::Done(self.read_control()),
+            (TYPER, AccessSize::Word, AccessKind::Read) => Outcome::Done(TYPER_VALUE),
+            (IIDR, AccessSize::Word, AccessKind::Read) => Outcome::Done(IMPLEMENTER),
+            (_, AccessSize::Word, AccessKind::Read) => Outcome::Done(identification(offset)),
+            _ => NOTHING,
         }
     }
 
@@ -89,19 +89,19 @@ impl Vgic<'_> {
 
     /// An access to the registers of a bank, counted from INTID 0.
     fn access_shared(&self, by: usize, bank: usize, field: Field, access: &Access, kick: &mut impl Kick) -> Outcome {
-        let Some(bank) = bank.checked_sub(1) else { return nothing(access.kind) };
+        let Some(bank) = bank.checked_sub(1) else { return NOTHING };
         let mut distributor = self.distributor.lock();
         if let AccessKind::Write(value) = access.kind {
             for n in bits(distributor.write(bank, field, value as u32, by)) {
                 self.tell(self.concern(&distributor, intid_of(bank, n)), Some(by), kick);
             }
-            return Outcome::Done;
+            return NOTHING;
         }
         let next_owner = |from| distributor.next_owner(bank, from);
         // The offset is not zero, which would mean nothing: the first register is in no bank.
         if field.is_live() && !self.is_settled(by, access.offset as u32, next_owner, kick) {
             return Outcome::Retry;
         }
-        Outcome::Value(distributor.read(bank, field).into())
+        Outcome::Done(distributor.read(bank, field).into())
     }
 }

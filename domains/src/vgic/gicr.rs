@@ -2,7 +2,7 @@
 //! order, `RD_base` and `SGI_base`. No LPIs.
 
 use super::bank::{Bits, Field};
-use super::frame::{FRAME_SIZE, IMPLEMENTER, identification, is_aligned, locate, nothing};
+use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, is_aligned, locate};
 use super::redistributor::{FOLD, LOOK, SGIS};
 use super::{Kick, Outcome, Vgic};
 use crate::mmio::{Access, AccessKind, AccessSize};
@@ -38,31 +38,31 @@ impl Vgic<'_> {
         let (index, offset) = ((access.offset / FRAMES) as usize, access.offset % FRAMES);
         let Some(part) = self.redistributors.get(index) else { return Outcome::Bad };
         if !is_aligned(access) {
-            return nothing(kind);
+            return NOTHING;
         }
         if let Some(offset) = offset.checked_sub(FRAME_SIZE) {
             return match locate(offset, size) {
                 Some((0, field)) => self.access_private(context, index, field, access, kick),
-                _ => nothing(kind),
+                _ => NOTHING,
             };
         }
         match (offset, size, kind) {
             (WAKER, AccessSize::Word, AccessKind::Write(value)) => {
                 part.awake.store(value & PROCESSOR_SLEEP == 0, Ordering::Relaxed);
                 self.raise(index, LOOK, Some(context), kick);
-                Outcome::Done
+                NOTHING
             }
             (WAKER, AccessSize::Word, AccessKind::Read) if !self.takes_part(index) => {
-                Outcome::Value(PROCESSOR_SLEEP | CHILDREN_ASLEEP)
+                Outcome::Done(PROCESSOR_SLEEP | CHILDREN_ASLEEP)
             }
-            (CTLR, AccessSize::Word, AccessKind::Read) if part.is_fold_due() => Outcome::Value(WRITE_PENDING),
-            (IIDR, AccessSize::Word, AccessKind::Read) => Outcome::Value(IMPLEMENTER),
+            (CTLR, AccessSize::Word, AccessKind::Read) if part.is_fold_due() => Outcome::Done(WRITE_PENDING),
+            (IIDR, AccessSize::Word, AccessKind::Read) => Outcome::Done(IMPLEMENTER),
             (TYPER, AccessSize::Word | AccessSize::Double, AccessKind::Read) => {
-                Outcome::Value(self.typer(index) & size.mask())
+                Outcome::Done(self.typer(index) & size.mask())
             }
-            (TYPER_UPPER, AccessSize::Word, AccessKind::Read) => Outcome::Value(self.typer(index) >> 32),
-            (_, AccessSize::Word, AccessKind::Read) => Outcome::Value(identification(offset)),
-            _ => nothing(kind),
+            (TYPER_UPPER, AccessSize::Word, AccessKind::Read) => Outcome::Done(self.typer(index) >> 32),
+            (_, AccessSize::Word, AccessKind::Read) => Outcome::Done(identification(offset)),
+            _ => NOTHING,
         }
     }
 
@@ -73,7 +73,7 @@ impl Vgic<'_> {
     }
 
     fn access_private(&self, by: usize, index: usize, field: Field, access: &Access, kick: &mut impl Kick) -> Outcome {
-        let Some(part) = self.redistributors.get(index) else { return nothing(access.kind) };
+        let Some(part) = self.redistributors.get(index) else { return NOTHING };
         let mut private = part.lock();
         let AccessKind::Write(value) = access.kind else {
             let next_owner = |from| (private.bank.listed != 0 && index >= from).then_some(index);
@@ -83,11 +83,11 @@ impl Vgic<'_> {
             }
             let is_pending = matches!(field, Field::Bits(Bits::SetPending | Bits::ClearPending));
             let sent = if is_pending { part.events() & SGIS } else { 0 };
-            return Outcome::Value((private.bank.read(field) | sent).into());
+            return Outcome::Done((private.bank.read(field) | sent).into());
         };
         match field {
             // How these are triggered is fixed.
-            Field::Config { .. } => return Outcome::Done,
+            Field::Config { .. } => return NOTHING,
             Field::Bits(Bits::ClearPending) => part.cancel(value as u32),
             _ => {}
         }
@@ -96,6 +96,6 @@ impl Vgic<'_> {
         if index != by || private.bank.held_in_vain() != 0 {
             self.raise(index, FOLD, Some(by), kick);
         }
-        Outcome::Done
+        NOTHING
     }
 }

@@ -73,10 +73,8 @@ pub trait HwInterrupts {
 /// How an access to the interrupt controller went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A read's value.
-    Value(u64),
-    /// A write was done, or is ignored as the specification has it.
-    Done,
+    /// It was done, or is ignored as the specification has it; with the value for a read, and 0 for a write.
+    Done(u64),
     /// The answer is in another core's list registers, which was kicked: let the guest run the same
     /// instruction again.
     Retry,

@@ -394,19 +394,19 @@ impl<'a> Machine<'a> {
 
     fn write(&mut self, context: usize, offset: u64, value: u32) {
         let access = word(offset, AccessKind::Write(value.into()));
-        assert_eq!(self.access(context, access, false), Outcome::Done);
+        assert_eq!(self.access(context, access, false), Outcome::Done(0));
     }
 
     fn write_byte(&mut self, context: usize, offset: u64, value: u8) {
         let kind = AccessKind::Write(value.into());
         let access = Access { offset, size: AccessSize::Byte, kind };
-        assert_eq!(self.access(context, access, false), Outcome::Done);
+        assert_eq!(self.access(context, access, false), Outcome::Done(0));
     }
 
     fn route(&mut self, context: usize, intid: u32, route: u64) {
         let (offset, kind) = (GICD_IROUTER + 8 * u64::from(intid), AccessKind::Write(route));
         let access = Access { offset, size: AccessSize::Double, kind };
-        assert_eq!(self.access(context, access, false), Outcome::Done);
+        assert_eq!(self.access(context, access, false), Outcome::Done(0));
     }
 
     /// A write to the context's own redistributor.
@@ -416,7 +416,7 @@ impl<'a> Machine<'a> {
 
     fn write_other(&mut self, context: usize, of: usize, offset: u64, value: u32) {
         let access = word(of as u64 * 0x2_0000 + offset, AccessKind::Write(value.into()));
-        assert_eq!(self.access(context, access, true), Outcome::Done);
+        assert_eq!(self.access(context, access, true), Outcome::Done(0));
     }
 
     fn set_priority(&mut self, context: usize, intid: u32, priority: u8) {
@@ -424,7 +424,7 @@ impl<'a> Machine<'a> {
             let offset = context as u64 * 0x2_0000 + GICR_IPRIORITYR + u64::from(intid);
             let kind = AccessKind::Write(priority.into());
             let access = Access { offset, size: AccessSize::Byte, kind };
-            assert_eq!(self.access(context, access, true), Outcome::Done);
+            assert_eq!(self.access(context, access, true), Outcome::Done(0));
         } else {
             self.write_byte(context, GICD_IPRIORITYR + u64::from(intid), priority);
         }
@@ -433,7 +433,7 @@ impl<'a> Machine<'a> {
     /// A read that has to be answered at once.
     fn read(&mut self, context: usize, offset: u64) -> u32 {
         match self.access(context, word(offset, AccessKind::Read), false) {
-            Outcome::Value(value) => value as u32,
+            Outcome::Done(value) => value as u32,
             other => panic!("{offset:#x}: {other:?}"),
         }
     }
@@ -441,7 +441,7 @@ impl<'a> Machine<'a> {
     fn read_own(&mut self, context: usize, offset: u64) -> u32 {
         let access = word(context as u64 * 0x2_0000 + offset, AccessKind::Read);
         match self.access(context, access, true) {
-            Outcome::Value(value) => value as u32,
+            Outcome::Done(value) => value as u32,
             other => panic!("{offset:#x}: {other:?}"),
         }
     }

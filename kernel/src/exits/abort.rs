@@ -4,12 +4,12 @@ use super::{Guest, Next};
 use crate::arch::exception::{Syndrome, fault_address, intermediate_address, physical_address, undefined_instruction};
 use crate::arch::{stage2, timer};
 use crate::domain::Port;
-use crate::{console, takeover, transfer};
+use crate::{takeover, transfer};
 use domains::manifest::Role;
 use domains::mmio::{Access, AccessKind, AccessSize};
 use domains::protocol::Rule;
-use domains::vgic::Outcome;
-use domains::watchdog;
+use domains::vgic::{Outcome, Vgic};
+use domains::watchdog::{self, Watchdog};
 use smp::trace::ExitReason;
 
 /// The board's device windows.
@@ -21,15 +21,8 @@ const CONSOLE: u64 = 0x0900_0000;
 const CONSOLE_BYTES: u64 = 0x1000;
 const CONTROL: u64 = 0x0904_0000;
 
-#[derive(Clone, Copy)]
-enum Device {
-    Distributor,
-    Redistributors,
-    Console,
-    Control,
-    WatchdogRefresh,
-    WatchdogControl,
-}
+/// What answers an access to a device.
+type Device = fn(&mut Guest<'_>, &Access) -> Outcome;
 
 /// The guest fetched an instruction from where it may not.
 pub fn fetch(guest: &mut Guest<'_>) -> Next {
@@ -107,11 +100,11 @@ pub fn data(guest: &mut Guest<'_>) -> Next {
     };
     let stored = guest.registers.get(syndrome.transfer_register()) & size.mask();
     let kind = if syndrome.is_write() { AccessKind::Write(stored) } else { AccessKind::Read };
-    match access(guest, device, &Access { offset, size, kind }) {
-        Outcome::Value(value) => {
+    match device(guest, &Access { offset, size, kind }) {
+        Outcome::Done(_) if syndrome.is_write() => {}
+        Outcome::Done(value) => {
             guest.registers.set(syndrome.transfer_register(), extend(value & size.mask(), syndrome));
         }
-        Outcome::Done => {}
         // The instruction runs again; whoever it waits for gets the processor meanwhile.
         Outcome::Retry => {
             aarch64_cpu::asm::wfe();
@@ -130,13 +123,13 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
     }
     let frames = (guest.domain().contexts().len() as u64).wrapping_mul(REDISTRIBUTOR_BYTES);
     let group = u64::from(guest.domain().member().is_some());
-    let windows = [
-        (Device::WatchdogRefresh, watchdog::REFRESH, watchdog::FRAME.wrapping_mul(group)),
-        (Device::WatchdogControl, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
-        (Device::Console, CONSOLE, CONSOLE_BYTES),
-        (Device::Control, CONTROL, CONSOLE_BYTES),
-        (Device::Distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
-        (Device::Redistributors, REDISTRIBUTORS, frames),
+    let windows: [(Device, u64, u64); 6] = [
+        (watchdog_refresh, watchdog::REFRESH, watchdog::FRAME.wrapping_mul(group)),
+        (watchdog_control, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
+        (console, CONSOLE, CONSOLE_BYTES),
+        (control, CONTROL, CONSOLE_BYTES),
+        (distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
+        (redistributors, REDISTRIBUTORS, frames),
     ];
     windows.into_iter().find_map(|(device, base, length)| {
         let offset = address.checked_sub(base)?;
@@ -154,69 +147,78 @@ fn extend(value: u64, syndrome: Syndrome) -> u64 {
     if syndrome.is_64_bit() { extended as u64 } else { u64::from(extended as u32) }
 }
 
-fn access(guest: &mut Guest<'_>, device: Device, access: &Access) -> Outcome {
+fn console(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    guest.count(ExitReason::ConsoleMmio);
     let domain = guest.domain();
-    let index = usize::from(guest.context.index);
-    let mut port = Port { domain, core: guest.core };
-    match device {
-        Device::Console => {
-            guest.count(ExitReason::ConsoleMmio);
-            let mut console = domain.console.lock();
-            let before = console.line();
-            let (read, sent) = console.access(access);
-            if let Some(byte) = sent {
-                console::write(domain.tag(), &[byte]);
-            }
-            if console.line() != before {
-                domain.update_console_line(guest.core, &console);
-                drop(console);
-                guest.context.refresh_interrupts(guest.core);
-            }
-            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
-        }
-        Device::Control => {
-            guest.count(ExitReason::ConsoleMmio);
-            let mut control = domain.control.lock();
-            let before = control.line();
-            let (read, said) = control.access(access);
-            if control.line() != before {
-                domain.update_control_line(guest.core, &control);
-            }
-            drop(control);
-            guest.context.refresh_interrupts(guest.core);
-            if let Some(said) = said {
-                transfer::said(guest.core, domain, said);
-            }
-            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
-        }
-        Device::WatchdogRefresh | Device::WatchdogControl => {
-            guest.count(ExitReason::ConsoleMmio);
-            let (mut watchdog, now) = (domain.watchdog.lock(), timer::now());
-            let (read, beats) = match (device, access.kind) {
-                (Device::WatchdogControl, _) => watchdog.control(access, now),
-                (_, AccessKind::Read) => (Some(0), false),
-                (_, AccessKind::Write(_)) => (None, watchdog.refresh(now)),
-            };
-            let patience = watchdog.patience().filter(|_| beats);
-            drop(watchdog);
-            if let Some(patience) = patience {
-                takeover::refreshed(guest.core, domain, patience);
-            }
-            read.map_or(Outcome::Done, |value| Outcome::Value(u64::from(value)))
-        }
-        Device::Distributor | Device::Redistributors => {
-            guest.count(ExitReason::GicMmio);
-            guest.context.fold_interrupts(guest.core);
-            let outcome = match device {
-                Device::Distributor => domain.vgic.distributor_access(index, access, &mut port),
-                _ => domain.vgic.redistributor_access(index, access, &mut port),
-            };
-            guest.context.list_interrupts();
-            // What the guest changed of its own interrupts may concern physical ones.
-            if domain.vgic.has_work(index) {
-                guest.context.refresh_interrupts(guest.core);
-            }
-            outcome
-        }
+    let mut console = domain.console.lock();
+    let before = console.line();
+    let (read, sent) = console.access(access);
+    if let Some(byte) = sent {
+        crate::console::write(domain.tag(), &[byte]);
     }
+    if console.line() != before {
+        domain.update_console_line(guest.core, &console);
+        drop(console);
+        guest.context.refresh_interrupts(guest.core);
+    }
+    Outcome::Done(read.into())
+}
+
+fn control(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    guest.count(ExitReason::ConsoleMmio);
+    let domain = guest.domain();
+    let mut control = domain.control.lock();
+    let before = control.line();
+    let (read, said) = control.access(access);
+    if control.line() != before {
+        domain.update_control_line(guest.core, &control);
+    }
+    drop(control);
+    guest.context.refresh_interrupts(guest.core);
+    if let Some(said) = said {
+        transfer::said(guest.core, domain, said);
+    }
+    Outcome::Done(read.into())
+}
+
+fn watchdog_control(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    watchdog(guest, |watchdog| watchdog.control(access, timer::now()))
+}
+
+fn watchdog_refresh(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    watchdog(guest, |watchdog| (0, access.kind != AccessKind::Read && watchdog.refresh(timer::now())))
+}
+
+fn watchdog(guest: &Guest<'_>, access: impl FnOnce(&mut Watchdog) -> (u32, bool)) -> Outcome {
+    guest.count(ExitReason::ConsoleMmio);
+    let domain = guest.domain();
+    let mut watchdog = domain.watchdog.lock();
+    let (read, beats) = access(&mut watchdog);
+    let patience = watchdog.patience().filter(|_| beats);
+    drop(watchdog);
+    if let Some(patience) = patience {
+        takeover::refreshed(guest.core, domain, patience);
+    }
+    Outcome::Done(read.into())
+}
+
+fn distributor(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    gic(guest, |vgic, context, port| vgic.distributor_access(context, access, port))
+}
+
+fn redistributors(guest: &mut Guest<'_>, access: &Access) -> Outcome {
+    gic(guest, |vgic, context, port| vgic.redistributor_access(context, access, port))
+}
+
+fn gic(guest: &Guest<'_>, access: impl FnOnce(&Vgic<'_>, usize, &mut Port<'_>) -> Outcome) -> Outcome {
+    guest.count(ExitReason::GicMmio);
+    let (domain, index) = (guest.domain(), usize::from(guest.context.index));
+    guest.context.fold_interrupts(guest.core);
+    let outcome = access(&domain.vgic, index, &mut Port { domain, core: guest.core });
+    guest.context.list_interrupts();
+    // What the guest changed of its own interrupts may concern physical ones.
+    if domain.vgic.has_work(index) {
+        guest.context.refresh_interrupts(guest.core);
+    }
+    outcome
 }

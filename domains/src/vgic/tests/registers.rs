@@ -6,7 +6,7 @@ const ALL_SIZES: [AccessSize; 4] = [AccessSize::Byte, AccessSize::Half, AccessSi
 
 fn value(outcome: Outcome) -> u64 {
     match outcome {
-        Outcome::Value(value) => value,
+        Outcome::Done(value) => value,
         other => panic!("{other:?}"),
     }
 }
@@ -150,7 +150,7 @@ fn priorities_have_five_bits_and_bytes() {
     machine.write_byte(0, GICD_IPRIORITYR + 42, 0x99);
     assert_eq!(machine.read(0, GICD_IPRIORITYR + 40), 0x40_98_20_f8);
     let access = read(AccessSize::Byte, GICD_IPRIORITYR + 43);
-    assert_eq!(machine.access(0, access, false), Outcome::Value(0x40));
+    assert_eq!(machine.access(0, access, false), Outcome::Done(0x40));
     machine.write(0, GICD_IPRIORITYR + 284, u32::MAX);
     assert_eq!(machine.read(0, GICD_IPRIORITYR + 284), 0xf8f8_f8f8);
     machine.write(0, GICD_IPRIORITYR + 288, u32::MAX);
@@ -186,18 +186,18 @@ fn routes_are_read_back_whole_and_in_halves() {
     let offset = GICD_IROUTER + 8 * 100;
     machine.route(0, 100, u64::MAX);
     let whole = read(AccessSize::Double, offset);
-    assert_eq!(machine.access(0, whole, false), Outcome::Value(0xff_80ff_ffff));
+    assert_eq!(machine.access(0, whole, false), Outcome::Done(0xff_80ff_ffff));
     machine.write(0, offset, 0x0001_0203);
-    assert_eq!(machine.access(0, whole, false), Outcome::Value(0xff_0001_0203));
+    assert_eq!(machine.access(0, whole, false), Outcome::Done(0xff_0001_0203));
     machine.write(0, offset + 4, 4);
-    assert_eq!(machine.access(0, whole, false), Outcome::Value(0x04_0001_0203));
+    assert_eq!(machine.access(0, whole, false), Outcome::Done(0x04_0001_0203));
     assert_eq!(machine.read(0, offset), 0x0001_0203);
     assert_eq!(machine.read(0, offset + 4), 4);
     // Interrupts that have none.
     for intid in [0, 31, 288, 1019, 1023] {
         machine.route(0, intid, u64::MAX);
         let access = read(AccessSize::Double, GICD_IROUTER + 8 * u64::from(intid));
-        assert_eq!(machine.access(0, access, false), Outcome::Value(0));
+        assert_eq!(machine.access(0, access, false), Outcome::Done(0));
     }
 }
 
@@ -213,8 +213,8 @@ fn every_size_at_every_offset_is_answered() {
                 let access = Access { offset, size, kind };
                 let outcome = vgic.distributor_access(0, &access, &mut kicks);
                 match (kind, outcome) {
-                    (AccessKind::Read, Outcome::Value(value)) => assert_eq!(value & !size.mask(), 0),
-                    (AccessKind::Write(_), Outcome::Done) => {}
+                    (AccessKind::Read, Outcome::Done(value)) => assert_eq!(value & !size.mask(), 0),
+                    (AccessKind::Write(_), Outcome::Done(0)) => {}
                     _ => panic!("{access:x?}: {outcome:?}"),
                 }
             }
@@ -224,8 +224,8 @@ fn every_size_at_every_offset_is_answered() {
                 let access = Access { offset, size, kind };
                 let outcome = vgic.redistributor_access(0, &access, &mut kicks);
                 match (kind, outcome) {
-                    (AccessKind::Read, Outcome::Value(value)) => assert_eq!(value & !size.mask(), 0),
-                    (AccessKind::Write(_), Outcome::Done) => {}
+                    (AccessKind::Read, Outcome::Done(value)) => assert_eq!(value & !size.mask(), 0),
+                    (AccessKind::Write(_), Outcome::Done(0)) => {}
                     _ => panic!("{access:x?}: {outcome:?}"),
                 }
             }
@@ -244,13 +244,13 @@ fn sizes_that_a_register_does_not_have_do_nothing() {
     for size in [AccessSize::Byte, AccessSize::Half, AccessSize::Double] {
         let kind = AccessKind::Write(0xff);
         let access = Access { offset: GICD_ICENABLER + 4, size, kind };
-        assert_eq!(machine.access(0, access, false), Outcome::Done);
-        assert_eq!(machine.access(0, read(size, GICD_ISENABLER + 4), false), Outcome::Value(0));
+        assert_eq!(machine.access(0, access, false), Outcome::Done(0));
+        assert_eq!(machine.access(0, read(size, GICD_ISENABLER + 4), false), Outcome::Done(0));
     }
     assert_eq!(machine.read(0, GICD_ISENABLER + 4), 0xff);
     // Not aligned.
     let access = Access { kind: AccessKind::Write(0xff), ..read(AccessSize::Word, GICD_ICENABLER + 2) };
-    assert_eq!(machine.access(0, access, false), Outcome::Done);
+    assert_eq!(machine.access(0, access, false), Outcome::Done(0));
     assert_eq!(machine.read(0, GICD_ISENABLER + 4), 0xff);
 }
 

@@ -7,7 +7,7 @@ use super::*;
 fn read_again(machine: &mut Machine<'_>, context: usize, access: Access, redistributors: bool) -> (u64, usize) {
     for repeats in 0..50 {
         match machine.access(context, access, redistributors) {
-            Outcome::Value(value) => return (value, repeats),
+            Outcome::Done(value) => return (value, repeats),
             Outcome::Retry => machine.settle_all(),
             other => panic!("{other:?}"),
         }
@@ -35,7 +35,7 @@ fn a_read_waits_for_the_owner_and_sees_what_its_guest_did() {
     // The owner did not look yet.
     assert_eq!(machine.access(0, active_register(), false), Outcome::Retry);
     machine.settle(2);
-    assert_eq!(machine.access(0, active_register(), false), Outcome::Value(0b10));
+    assert_eq!(machine.access(0, active_register(), false), Outcome::Done(0b10));
     // The next read asks again.
     machine.cores[2].end(CONSOLE);
     machine.set_line(CONSOLE, Level::Low);
@@ -76,7 +76,7 @@ fn two_that_ask_each_other_both_get_their_answer() {
     for _ in 0..10 {
         for context in [0, 1] {
             // The access itself brings the asker's list registers back.
-            if let Outcome::Value(value) = machine.access(context, active_register(), false) {
+            if let Outcome::Done(value) = machine.access(context, active_register(), false) {
                 answers[context] = Some(value);
             }
         }
@@ -94,12 +94,12 @@ fn contexts_that_do_not_run_are_not_waited_for() {
     machine.set_line(CONSOLE, Level::High);
     machine.acknowledge(2);
     machine.unload(2);
-    assert_eq!(machine.access(0, active_register(), false), Outcome::Value(0b10));
+    assert_eq!(machine.access(0, active_register(), false), Outcome::Done(0b10));
     // One that stops while it is waited for answers by that.
     machine.load(2);
     assert_eq!(machine.access(0, active_register(), false), Outcome::Retry);
     machine.unload(2);
-    assert_eq!(machine.access(0, active_register(), false), Outcome::Value(0b10));
+    assert_eq!(machine.access(0, active_register(), false), Outcome::Done(0b10));
     // And a write that concerns it is never under way for ever.
     machine.load(2);
     machine.set_bit(0, GICD_ICENABLER, CONSOLE);
@@ -123,13 +123,13 @@ fn private_state_of_another_context_is_read_and_written() {
     // The write to a redistributor is under way until its context has looked.
     machine.write_other(0, 1, GICR_ICENABLER0, bit(9));
     let control = word(0x2_0000, AccessKind::Read);
-    assert_eq!(machine.access(0, control, true), Outcome::Value(8));
+    assert_eq!(machine.access(0, control, true), Outcome::Done(8));
     machine.settle(1);
-    assert_eq!(machine.access(0, control, true), Outcome::Value(0));
+    assert_eq!(machine.access(0, control, true), Outcome::Done(0));
     // Nor does one that is off keep anybody waiting.
     machine.unload(1);
     machine.write_other(0, 1, GICR_ICENABLER0, bit(10));
-    assert_eq!(machine.access(0, control, true), Outcome::Value(0));
+    assert_eq!(machine.access(0, control, true), Outcome::Done(0));
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn an_sgi_that_nobody_looked_at_yet_can_be_read_and_cleared() {
     machine.send(0, 1, 3);
     machine.send(0, 1, 4);
     let pending = word(0x2_0000 + GICR_ISPENDR0, AccessKind::Read);
-    assert_eq!(machine.access(0, pending, true), Outcome::Value(0b11000));
+    assert_eq!(machine.access(0, pending, true), Outcome::Done(0b11000));
     machine.write_other(0, 1, GICR_ICPENDR0, bit(3));
-    assert_eq!(machine.access(0, pending, true), Outcome::Value(0b10000));
+    assert_eq!(machine.access(0, pending, true), Outcome::Done(0b10000));
     machine.load(1);
     assert_eq!(machine.drain(1), [4]);
 }

@@ -11,10 +11,10 @@ use smp::bits;
 /// The priority bits that are implemented: five, as in the list registers of all known cores.
 const PRIORITY_MASK: u8 = 0xf8;
 
-/// The registers that have one bit an interrupt, in the order in which distributor and
-/// redistributor have them, 128 bytes each, from offset 0x80 (IHI 0069, 12.9 and 12.11).
+/// A register, or part of one, that belongs to a bank: one with a bit an interrupt, `count` bytes of
+/// `IPRIORITYR` from interrupt `first` on, or `ICFGR` of the lower or upper 16 interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bits {
+pub(super) enum Field {
     Group,
     SetEnable,
     ClearEnable,
@@ -22,13 +22,6 @@ pub(super) enum Bits {
     ClearPending,
     SetActive,
     ClearActive,
-}
-
-/// A register, or part of one, that belongs to a bank: one with a bit an interrupt, `count` bytes of
-/// `IPRIORITYR` from interrupt `first` on, or `ICFGR` of the lower or upper 16 interrupts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Bits(Bits),
     Priority { first: u8, count: u8 },
     Config { upper: bool },
 }
@@ -36,8 +29,7 @@ pub(super) enum Field {
 impl Field {
     /// Whether its value may be in list registers.
     pub(super) fn is_live(self) -> bool {
-        use Bits::{ClearActive, ClearPending, SetActive, SetPending};
-        matches!(self, Self::Bits(SetPending | ClearPending | SetActive | ClearActive))
+        matches!(self, Self::SetPending | Self::ClearPending | Self::SetActive | Self::ClearActive)
     }
 }
 
@@ -204,10 +196,10 @@ impl Bank {
     /// What the guest reads.
     pub(super) fn read(&self, field: Field) -> u32 {
         match field {
-            Field::Bits(Bits::Group) => self.group_1,
-            Field::Bits(Bits::SetEnable | Bits::ClearEnable) => self.enabled,
-            Field::Bits(Bits::SetPending | Bits::ClearPending) => self.pending(),
-            Field::Bits(Bits::SetActive | Bits::ClearActive) => self.active,
+            Field::Group => self.group_1,
+            Field::SetEnable | Field::ClearEnable => self.enabled,
+            Field::SetPending | Field::ClearPending => self.pending(),
+            Field::SetActive | Field::ClearActive => self.active,
             Field::Priority { first, count } => (first..first.saturating_add(count))
                 .rev()
                 .fold(0, |word, n| word << 8 | u32::from(self.priority_of(u32::from(n), false))),
@@ -221,38 +213,18 @@ impl Bank {
     /// Does what the guest writes, and says which interrupts it concerns.
     pub(super) fn write(&mut self, field: Field, value: u32) -> u32 {
         match field {
-            Field::Bits(register) => {
-                self.write_bits(register, value);
-                if register == Bits::Group { u32::MAX } else { value }
+            Field::Group => {
+                self.group_1 = value;
+                return u32::MAX;
             }
-            Field::Priority { first, count } => {
-                let written = value.to_le_bytes();
-                let slots = self.priority.iter_mut().skip(usize::from(first));
-                for (slot, byte) in slots.zip(written).take(usize::from(count)) {
-                    *slot = byte & PRIORITY_MASK;
-                }
-                bit(u32::from(count)).wrapping_sub(1).wrapping_shl(u32::from(first))
-            }
-            Field::Config { upper } => {
-                let edge = (0..16u32).fold(0, |word, n| word | value.wrapping_shr(n.wrapping_add(1)) & bit(n));
-                let (mask, edge) = if upper { (0xffff_0000, edge << 16) } else { (0xffff, edge) };
-                merge(&mut self.edge, mask, edge);
-                mask
-            }
-        }
-    }
-
-    fn write_bits(&mut self, register: Bits, value: u32) {
-        match register {
-            Bits::Group => self.group_1 = value,
-            Bits::SetEnable => self.enabled |= value,
-            Bits::ClearEnable => self.enabled &= !value,
-            Bits::SetPending => self.latch |= value,
-            Bits::ClearPending => {
+            Field::SetEnable => self.enabled |= value,
+            Field::ClearEnable => self.enabled &= !value,
+            Field::SetPending => self.latch |= value,
+            Field::ClearPending => {
                 self.latch &= !value;
                 self.offered &= !value;
             }
-            Bits::SetActive => {
+            Field::SetActive => {
                 for n in bits(value & !self.active) {
                     let priority = self.priority_of(n, false);
                     if let Some(slot) = self.active_priority.get_mut(n as usize) {
@@ -262,11 +234,26 @@ impl Bank {
                 self.active |= value;
                 self.active_written |= value & self.listed;
             }
-            Bits::ClearActive => {
+            Field::ClearActive => {
                 self.active &= !value;
                 self.active_written |= value & self.listed;
             }
+            Field::Priority { first, count } => {
+                let written = value.to_le_bytes();
+                let slots = self.priority.iter_mut().skip(usize::from(first));
+                for (slot, byte) in slots.zip(written).take(usize::from(count)) {
+                    *slot = byte & PRIORITY_MASK;
+                }
+                return bit(u32::from(count)).wrapping_sub(1).wrapping_shl(u32::from(first));
+            }
+            Field::Config { upper } => {
+                let edge = (0..16u32).fold(0, |word, n| word | value.wrapping_shr(n.wrapping_add(1)) & bit(n));
+                let (mask, edge) = if upper { (0xffff_0000, edge << 16) } else { (0xffff, edge) };
+                merge(&mut self.edge, mask, edge);
+                return mask;
+            }
         }
+        value
     }
 }
 

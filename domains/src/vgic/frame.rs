@@ -4,8 +4,8 @@
 //! zero and is ignored when it writes (IHI 0069, 12.1.3 leaves it open).
 
 use super::Outcome;
-use super::bank::{Bits, Field};
-use crate::mmio::{Access, AccessSize};
+use super::bank::Field;
+use crate::mmio::AccessSize;
 
 /// Bytes of a frame.
 pub(super) const FRAME_SIZE: u64 = 0x1_0000;
@@ -27,13 +27,14 @@ pub(super) fn identification(offset: u64) -> u64 {
 
 /// The field of a bank that an access means, with the bank's number counted from INTID 0.
 pub(super) fn locate(offset: u64, size: AccessSize) -> Option<(usize, Field)> {
-    use Bits::{ClearActive, ClearEnable, ClearPending, Group, SetActive, SetEnable, SetPending};
-    const REGISTERS: [Bits; 7] = [Group, SetEnable, ClearEnable, SetPending, ClearPending, SetActive, ClearActive];
+    use Field::{ClearActive, ClearEnable, ClearPending, Group, SetActive, SetEnable, SetPending};
+    // 128 bytes each, from offset 0x80 on (IHI 0069, 12.9 and 12.11).
+    const REGISTERS: [Field; 7] = [Group, SetEnable, ClearEnable, SetPending, ClearPending, SetActive, ClearActive];
     let within = offset as usize;
     match (offset, size) {
         (0x080..=0x3ff, AccessSize::Word) => {
             let register = REGISTERS.get((within / 0x80).checked_sub(1)?)?;
-            Some(((within % 0x80) / 4, Field::Bits(*register)))
+            Some(((within % 0x80) / 4, *register))
         }
         (0x400..=0x7ff, AccessSize::Byte | AccessSize::Word) => {
             let intid = within.checked_sub(0x400)?;
@@ -48,9 +49,4 @@ pub(super) fn locate(offset: u64, size: AccessSize) -> Option<(usize, Field)> {
         }
         _ => None,
     }
-}
-
-/// Whether an access is aligned to its size.
-pub(super) fn is_aligned(access: &Access) -> bool {
-    access.offset.is_multiple_of(access.size.bytes())
 }

@@ -6,7 +6,7 @@
 
 use super::bank::{Field, GROUP_0, GROUP_1};
 use super::distributor::{BANKS, intid_of};
-use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, is_aligned, locate};
+use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, locate};
 use super::redistributor::{FOLD, LOOK, Redistributor};
 use super::{Kick, Outcome, Vgic};
 use crate::mmio::{Access, AccessKind, AccessSize};
@@ -44,7 +44,7 @@ impl Vgic<'_> {
         if offset >= FRAME_SIZE {
             return Outcome::Bad;
         }
-        if !is_aligned(access) {
+        if !offset.is_multiple_of(size.bytes()) {
             return NOTHING;
         }
         if let Some((bank, field)) = locate(offset, size) {

@@ -1,8 +1,8 @@
 //! The redistributors' frames (IHI 0069, 12.11): one pair of 64 KiB a context, in the contexts'
 //! order, `RD_base` and `SGI_base`. No LPIs.
 
-use super::bank::{Bits, Field};
-use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, is_aligned, locate};
+use super::bank::Field;
+use super::frame::{FRAME_SIZE, IMPLEMENTER, NOTHING, identification, locate};
 use super::redistributor::{FOLD, LOOK, SGIS};
 use super::{Kick, Outcome, Vgic};
 use crate::mmio::{Access, AccessKind, AccessSize};
@@ -37,7 +37,7 @@ impl Vgic<'_> {
         let Access { size, kind, .. } = *access;
         let (index, offset) = ((access.offset / FRAMES) as usize, access.offset % FRAMES);
         let Some(part) = self.redistributors.get(index) else { return Outcome::Bad };
-        if !is_aligned(access) {
+        if !offset.is_multiple_of(size.bytes()) {
             return NOTHING;
         }
         if let Some(offset) = offset.checked_sub(FRAME_SIZE) {
@@ -81,14 +81,14 @@ impl Vgic<'_> {
             if field.is_live() && !self.is_settled(by, subject, next_owner, kick) {
                 return Outcome::Retry;
             }
-            let is_pending = matches!(field, Field::Bits(Bits::SetPending | Bits::ClearPending));
+            let is_pending = matches!(field, Field::SetPending | Field::ClearPending);
             let sent = if is_pending { part.events() & SGIS } else { 0 };
             return Outcome::Done((private.bank.read(field) | sent).into());
         };
         match field {
             // How these are triggered is fixed.
             Field::Config { .. } => return NOTHING,
-            Field::Bits(Bits::ClearPending) => part.cancel(value as u32),
+            Field::ClearPending => part.cancel(value as u32),
             _ => {}
         }
         private.bank.write(field, value as u32);

@@ -46,7 +46,7 @@ pub use notify::SgiKind;
 pub use redistributor::Redistributor;
 
 use crate::mmio::Level;
-use bank::{Bits, Field, GROUP_1, bit};
+use bank::{Field, GROUP_1, bit};
 use distributor::{Concern, Distributor, FIRST_SPI};
 use redistributor::{FOLD, LOOK, Private, SGIS};
 use selection::{Candidate, Selection};
@@ -303,8 +303,8 @@ impl<'a> Vgic<'a> {
         let first = intid as u8;
         let bank = &mut redistributor.lock().bank;
         bank.write(Field::Priority { first, count: 1 }, priority.into());
-        bank.write(Field::Bits(Bits::Group), u32::MAX);
-        bank.write(Field::Bits(Bits::SetEnable), bit(intid));
+        bank.write(Field::Group, u32::MAX);
+        bank.write(Field::SetEnable, bit(intid));
         self.control.fetch_or(GROUP_1, Ordering::Relaxed);
     }
 

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// Where the structures begin in a guest's addresses; nothing of the board is there.
 pub const BASE: u64 = 0x090a_0000;
 
-/// One context's structure.
+/// One context's structure; by default of one that always ran.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct StolenTime {
@@ -16,11 +16,6 @@ pub struct StolenTime {
 }
 
 impl StolenTime {
-    /// A context that always ran.
-    pub const fn new() -> Self {
-        Self { revision: AtomicU32::new(0), attributes: AtomicU32::new(0), nanoseconds: AtomicU64::new(0) }
-    }
-
     /// Others ran for so long; by the context's core only.
     pub fn add(&self, nanoseconds: u64) {
         self.nanoseconds.store(self.nanoseconds.load(Relaxed).wrapping_add(nanoseconds), Relaxed);
@@ -43,25 +38,22 @@ pub fn address(context: u16) -> Option<u64> {
 pub struct StolenPages([StolenTime; 128]);
 
 impl StolenPages {
-    const PAGE: u64 = 4096;
-
-    /// For contexts that always ran.
+    /// For contexts that always ran. A constant: it is too large for a stack.
     pub const fn new() -> Self {
-        Self([const { StolenTime::new() }; 128])
+        Self(
+            [const {
+                StolenTime {
+                    revision: AtomicU32::new(0),
+                    attributes: AtomicU32::new(0),
+                    nanoseconds: AtomicU64::new(0),
+                }
+            }; 128],
+        )
     }
 
     /// The structure of the context with that index, of which there are at most 128.
     pub fn of(&self, context: usize) -> &StolenTime {
         let [first, rest @ ..] = &self.0;
         context.checked_sub(1).and_then(|index| rest.get(index)).unwrap_or(first)
-    }
-
-    /// The addresses of its pages, each with its offset.
-    pub fn addresses(&self) -> impl Iterator<Item = (u64, u64)> {
-        let start = core::ptr::from_ref(self) as u64;
-        let pages = (size_of::<Self>() as u64).div_ceil(Self::PAGE);
-        (0..pages)
-            .map(move |page| page.wrapping_mul(Self::PAGE))
-            .map(move |offset| (start.wrapping_add(offset), offset))
     }
 }

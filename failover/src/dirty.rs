@@ -52,13 +52,9 @@ impl<'a> DirtySet<'a> {
 
     /// Its pages in order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        self.words.iter().enumerate().flat_map(|(index, word)| {
-            let mut left = *word;
-            core::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
-                left &= left.wrapping_sub(1);
-                Some(index.wrapping_mul(BITS).wrapping_add(bit))
-            })
-        })
+        let pages = |(index, word): (usize, &u64)| {
+            smp::bits(*word).map(move |bit| index.wrapping_mul(BITS).wrapping_add(bit as usize))
+        };
+        self.words.iter().enumerate().flat_map(pages)
     }
 }

@@ -398,11 +398,8 @@ fn make(
     let redistributors = arena.place_all(count, |_| Redistributor::default()).ok_or(FULL)?;
     let stolen = arena.place(StolenPages::new()).ok_or(FULL)?;
     if spec.board == Board::Virt {
-        for (page, offset) in stolen.addresses() {
-            let ipa = stolen::BASE.wrapping_add(offset);
-            let page = Region { start: page, length: mmu::PAGE };
-            stage2.map(ipa, page, Grain::Page, Right::Read, table).map_err(|_| FULL)?;
-        }
+        let pages = Region { start: core::ptr::from_ref(stolen) as u64, length: size_of::<StolenPages>() as u64 };
+        stage2.map(stolen::BASE, pages, Grain::Page, Right::Read, table).map_err(|_| FULL)?;
     }
     let granted = member.as_ref().map_or(spec.cores.start, |member| member.cores(spec.cores.start));
     if let Some(region) = member.as_ref().and_then(|member| member.team.region) {

@@ -102,8 +102,6 @@ pub mod exception {
 pub mod mmu {
     use super::core_local::CoreLocal;
 
-    /// Bytes of a page.
-    pub const PAGE: u64 = 1 << 12;
     /// Bytes of a block.
     pub const BLOCK: u64 = 2 << 20;
 

@@ -24,8 +24,8 @@ use crate::checkpoint::{self, Checkpoints};
 use crate::domain::{self, Domain, post};
 use crate::platform::firmware;
 use crate::platform::machine::Region;
-use crate::schedule;
 use crate::trace::{self, About};
+use crate::{govern, schedule};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -47,9 +47,10 @@ use smp::mailbox::Requests;
 use smp::run_queue::{Priority, Slot};
 use smp::trace::Event;
 
-/// A bit for each group of which a core has failed: it may have no other than its last member's, so the machine's first
-/// core looks after it, too.
+/// A bit for each group of which a core has failed. It may have no other than its last member's, so the *warden* looks
+/// after it, too: a core that was idle then, or the machine's first one.
 static DIMINISHED: AtomicU32 = AtomicU32::new(0);
+static WARDEN: AtomicU32 = AtomicU32::new(0);
 
 /// The steps of a [`Event::Failover`] record.
 #[derive(Clone, Copy)]
@@ -174,13 +175,7 @@ impl Team {
     fn needs(&self, core: &CoreLocal) -> bool {
         let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
         let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
-        core.id == CoreId::FIRST && self.is_diminished()
-            || self.members.iter().any(|member| owner == Some(*member))
-            || stopping()
-    }
-
-    fn is_diminished(&self) -> bool {
-        DIMINISHED.load(Relaxed) & self.bit() != 0
+        wards(core) & self.bit() != 0 || self.members.iter().any(|member| owner == Some(*member)) || stopping()
     }
 }
 
@@ -280,8 +275,8 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
         // The guards expect the next one later.
         let seats = |domain: &'static Domain| domain.contexts().iter().filter_map(|context| context.seat.now());
         let guards = member.team.domains().flat_map(|(domain, _)| seats(domain));
-        let first = member.team.is_diminished().then_some(CoreId::FIRST);
-        guards.chain(first).for_each(|guard| post(core, guard, Requests::ERRAND));
+        let warden = Some(warden()).filter(|_| DIMINISHED.load(Relaxed) & member.team.bit() != 0);
+        guards.chain(warden).for_each(|guard| post(core, guard, Requests::ERRAND));
     }
     checkpoint::beat(core, domain);
     match member.team.word.beat(member.index) {
@@ -545,10 +540,31 @@ pub fn guard(core: &CoreLocal, context: &Context) {
     }
 }
 
+fn warden() -> CoreId {
+    CoreId::new(WARDEN.load(Relaxed) as usize).unwrap_or(CoreId::FIRST)
+}
+
+/// The groups that this core looks after as the warden.
+fn wards(core: &CoreLocal) -> u32 {
+    let groups = DIMINISHED.load(Relaxed);
+    if groups != 0 && warden() == core.id { groups } else { 0 }
+}
+
+fn appoint(core: &CoreLocal, warden: CoreId) {
+    WARDEN.store(warden.index() as u32, Relaxed);
+    post(core, warden, Requests::ERRAND);
+}
+
+/// This core goes off: if it is the warden, another one is.
+pub fn resign(core: &CoreLocal) {
+    if wards(core) != 0 {
+        appoint(core, CoreId::FIRST);
+    }
+}
+
 /// The groups that this core looks after.
 fn guarded(core: &CoreLocal) -> impl Iterator<Item = &'static Team> {
-    let diminished = if core.id == CoreId::FIRST { DIMINISHED.load(Relaxed) } else { 0 };
-    let guards = core.guards.load(Relaxed) | diminished;
+    let guards = core.guards.load(Relaxed) | wards(core);
     let teams = if guards == 0 { &[] } else { domain::teams() };
     teams.iter().copied().filter(move |team| guards & team.bit() != 0)
 }
@@ -558,7 +574,7 @@ pub fn is_guard(core: &CoreLocal) -> bool {
     for team in guarded(core).filter(|team| !team.needs(core)) {
         core.guards.fetch_and(!team.bit(), Relaxed);
     }
-    core.guards.load(Relaxed) != 0
+    core.guards.load(Relaxed) | wards(core) != 0
 }
 
 /// When this core has to look after its group again; 0: never.
@@ -662,7 +678,7 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
             lose_lodger(core, lost, lodger);
         }
         DIMINISHED.fetch_or(team.bit(), Relaxed);
-        post(core, CoreId::FIRST, Requests::ERRAND);
+        appoint(core, govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST));
         if domain::abandon_silent(core, lost, context) {
             warn!(target: "failover", "domain={} core={} does not answer: it has failed", domain.spec.name, lost.id);
         }

@@ -39,7 +39,7 @@ pub fn measure(workspace: &Workspace, cores: &[u32]) -> Result<Vec<BringUp>, Fai
     for &count in cores {
         eprintln!("  bringing up {count} cores");
         let count = count.max(counted.scenario().machine.cores);
-        let left = counted.run(count, "", None, LIMIT)?;
+        let left = counted.run(count, "", &[], LIMIT)?;
         measured.push(add_up(count, &parse(&left.counts)));
     }
     Ok(measured)

@@ -15,6 +15,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -28,13 +29,15 @@ pub struct Counted {
     images: Images,
 }
 
-/// A line for the kernel's monitor, typed as soon as the machine has written a text.
+/// Something for the machine's serial line, typed as soon as the machine has written a text, and some time has passed.
 #[derive(Clone, Debug)]
 pub struct Typed {
     /// The text.
     pub when: String,
-    /// The line.
-    pub order: String,
+    /// The time, on the host.
+    pub pause: Duration,
+    /// What is typed.
+    pub bytes: Vec<u8>,
 }
 
 /// What one machine left.
@@ -78,13 +81,7 @@ impl Counted {
     }
 
     /// Runs it on so many cores, with these arguments for the plugin, until the machine switches itself off.
-    pub fn run(
-        &self,
-        cores: u32,
-        plugin_arguments: &str,
-        typed: Option<&Typed>,
-        limit: Duration,
-    ) -> Result<Left, Failure> {
+    pub fn run(&self, cores: u32, plugin_arguments: &str, typed: &[Typed], limit: Duration) -> Result<Left, Failure> {
         let mut machine = self.scenario.machine.clone();
         machine.cores = cores;
         let folder = RunFolder::create(&self.workspace.runs(), "bench-counted", machine.memory.0)?;
@@ -102,7 +99,7 @@ impl Counted {
         folder: &RunFolder,
         mut arguments: Vec<OsString>,
         plugin_arguments: &str,
-        typed: Option<&Typed>,
+        typed: &[Typed],
         limit: Duration,
     ) -> Result<Left, Failure> {
         let counts = folder.path().join("counts");
@@ -129,14 +126,14 @@ fn build_plugin(workspace: &Workspace) -> Result<PathBuf, Failure> {
 }
 
 /// A line as the kernel's monitor gets it.
-fn framed(order: &str) -> Vec<u8> {
+pub fn framed(order: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     Mux::default().write(Tag::Kernel, format!("{order}\n").as_bytes(), |byte| bytes.push(byte));
     bytes
 }
 
 /// What it wrote to its serial line.
-fn run(program: &Path, arguments: &[OsString], mut typed: Option<&Typed>, limit: Duration) -> Result<String, Failure> {
+fn run(program: &Path, arguments: &[OsString], mut typed: &[Typed], limit: Duration) -> Result<String, Failure> {
     use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
     let began = Instant::now();
     let mut process = Process::start(program, arguments)?;
@@ -150,9 +147,11 @@ fn run(program: &Path, arguments: &[OsString], mut typed: Option<&Typed>, limit:
         match process.output().recv_timeout(Duration::from_millis(100)) {
             Ok(bytes) => {
                 written.extend(bytes);
-                let due = |typed: &&Typed| String::from_utf8_lossy(&written).contains(&typed.when);
-                if let Some(typed) = typed.take_if(|typed| due(typed)) {
-                    process.send(framed(&typed.order));
+                let text = String::from_utf8_lossy(&written);
+                while let Some((first, rest)) = typed.split_first().filter(|(first, _)| text.contains(&first.when)) {
+                    thread::sleep(first.pause);
+                    process.send(first.bytes.clone());
+                    typed = rest;
                 }
             }
             Err(Timeout) => {}

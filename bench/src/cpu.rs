@@ -78,11 +78,11 @@ pub fn measure(workspace: &Workspace) -> Result<Vec<Change>, Failure> {
     let scenario = counted.scenario();
     let mut arguments = linux::plain(scenario, CPUS, &linux, &initramfs)?;
     arguments.extend(INSTRUCTION_CLOCK.map(OsString::from));
-    let plain = counted.run_machine(&folder, arguments, ",sum=1,from=0,size=0", None, LIMIT)?;
+    let plain = counted.run_machine(&folder, arguments, ",sum=1,from=0,size=0", &[], LIMIT)?;
     let mut measured = changes("QEMU alone", &plain.counts, &plain.console)?;
     eprintln!("  taking a CPU of Linux off and on {ROUNDS} times in a domain");
     let plugin = format!(",sum=1,from={KERNEL_OFFSET},size={}", counted.kernel_bytes());
-    let corral = counted.run(scenario.machine.cores, &plugin, None, LIMIT)?;
+    let corral = counted.run(scenario.machine.cores, &plugin, &[], LIMIT)?;
     measured.extend(changes("Corral domain", &corral.counts, &corral.console)?);
     folder.remove_inputs(&[initramfs]);
     Ok(measured)

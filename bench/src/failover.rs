@@ -2,9 +2,9 @@
 //!
 //! In the scenario `bench-failover` the members of a group fail in turn. The primary sets a mark before it fails, and the
 //! standby one after its first output and one when all has come to rest. What is counted begins before the error is
-//! found, and so includes how.
+//! found, and so includes how: of an operator's order, the last byte of its line.
 
-use crate::counted::Counted;
+use crate::counted::{Counted, Typed, framed};
 use crate::hotplug::{KERNEL_OFFSET, Window, windows};
 use crate::profile::{Lines, Places};
 use qemu_smp::{
@@ -17,9 +17,18 @@ use std::{fmt::Write, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(600);
 const SCENARIO: &str = "bench-failover";
-/// Failures on one machine, and the errors that they are found as, in turn.
-const FAILURES: usize = 21;
-const ERRORS: [&str; 3] = ["fault", "reset", "heartbeat"];
+/// The errors that failures are found as, in turn.
+const ERRORS: [&str; 4] = ["fault", "reset", "heartbeat", ORDER];
+const ORDER: &str = "order";
+/// The core that reads orders. It is no one's of the group.
+const CONSOLE_CORE: usize = 0;
+/// On the host, until the machine has read all of an order but its end.
+const READ: Duration = Duration::from_millis(50);
+/// How often each error occurs on one machine, and on one with more than so many cores: there QEMU needs most of its time
+/// to start a member again, as it empties a table of each core for each piece of code that is overwritten.
+const ROUNDS: usize = 7;
+const MANY_CORES: u32 = 64;
+const ROUNDS_OF_MANY: usize = 4;
 /// Marks of a failure.
 const MARKS: usize = 3;
 /// The scenario's heartbeats.
@@ -45,7 +54,9 @@ pub struct Takeover {
     limit: Option<u64>,
     /// The most until all has come to rest: what is done beside and after the first output, too.
     at_rest: u64,
-    /// Instructions of cores outside the group.
+    /// The most that the core executed of it which reads an order and answers it, if it is one.
+    console: Option<u64>,
+    /// Instructions of cores outside the group, and other than that.
     uninvolved: u64,
     /// The longest time between the last output of the old primary and the first one of the new, in heartbeats' deadlines.
     without_service: f64,
@@ -57,6 +68,7 @@ pub struct Takeover {
 struct Samples {
     totals: Vec<u64>,
     at_rest: u64,
+    console: u64,
     uninvolved: u64,
     without_us: u64,
     places: Places,
@@ -67,6 +79,8 @@ impl Samples {
         let total = |window: &Window| window.cores.iter().map(|(_, count)| count).sum::<u64>();
         self.totals.push(total(output));
         self.at_rest = self.at_rest.max(total(output) + total(rest));
+        let console = output.cores.iter().find(|(core, _)| *core == CONSOLE_CORE);
+        self.console = self.console.max(console.map_or(0, |(_, count)| *count));
         for (core, count) in output.cores.iter().chain(&rest.cores) {
             self.uninvolved += if involved.contains(core) { 0 } else { *count };
         }
@@ -81,7 +95,8 @@ impl Samples {
         totals.sort_unstable();
         let at = |index: usize| totals.get(index).copied().unwrap_or_default();
         let max = at(totals.len().saturating_sub(1));
-        let limit = (primary_cores == 1).then_some(MOST);
+        let is_order = error == ORDER;
+        let limit = (primary_cores == 1 && !is_order).then_some(MOST);
         Takeover {
             error,
             primary_cores,
@@ -93,6 +108,7 @@ impl Samples {
             max,
             limit,
             at_rest: self.at_rest,
+            console: is_order.then_some(self.console),
             uninvolved: self.uninvolved,
             without_service: self.without_us as f64 / 1000.0 / HEARTBEAT_MS,
             pass: limit.is_none_or(|limit| max <= limit) && self.uninvolved == 0 && !totals.is_empty(),
@@ -100,16 +116,35 @@ impl Samples {
     }
 }
 
+/// Failures on a machine with so many cores.
+fn failures(cores: u32) -> usize {
+    ERRORS.len() * if cores > MANY_CORES { ROUNDS_OF_MANY } else { ROUNDS }
+}
+
 /// Makes the scenario's group one with so many cores.
-fn change(scenario: &mut Scenario, (primary_cores, standby_cores): (u32, u32)) {
+fn change(scenario: &mut Scenario, (primary_cores, standby_cores): (u32, u32), failures: usize) {
     for domain in scenario.domains.iter_mut().skip(1) {
-        domain.cmdline = Some(format!("act=bench-service rounds={FAILURES} on={primary_cores}"));
+        domain.cmdline = Some(format!("act=bench-service rounds={failures} on={primary_cores}"));
         let (min, start) = (Some(standby_cores), Some(primary_cores));
         domain.cores = Some(Cores { min, start, max: start, deadline: None });
     }
     for group in &mut scenario.groups {
         group.standby_cores = Some(standby_cores);
     }
+}
+
+/// An order for each primary that waits for one.
+fn orders(failures: usize) -> Vec<Typed> {
+    let wait = ERRORS.iter().position(|error| *error == ORDER).unwrap_or_default();
+    let epochs = (1..=failures).skip(wait).step_by(ERRORS.len());
+    let order = framed("failover service");
+    let (end, begin) = order.split_last().unwrap_or((&b'\n', &[]));
+    let typed = |epoch| {
+        let when = format!("service: epoch={epoch} is to be replaced");
+        let typed = |pause, bytes: &[u8]| Typed { when: when.clone(), pause, bytes: bytes.to_vec() };
+        [typed(Duration::ZERO, begin), typed(READ, &[*end])]
+    };
+    epochs.flat_map(typed).collect()
 }
 
 /// Microseconds without service, by takeover: the domains say `service: epoch=E without-us=N`.
@@ -129,29 +164,32 @@ pub fn measure(workspace: &Workspace, cores: &[u32], profile: bool) -> Result<(V
     let mut lines = if profile { Some(Lines::read()?) } else { None };
     let (mut measured, mut profiles) = (Vec::new(), String::new());
     for &count in cores {
+        let failures = failures(count);
         for group in GROUPS {
             let (primary_cores, standby_cores) = group;
             eprintln!("  takeovers on a machine with {count}: primary {primary_cores}, standby {standby_cores}");
-            counted.alter(None, |scenario| change(scenario, group))?;
+            counted.alter(None, |scenario| change(scenario, group, failures))?;
             let places = if profile { ",places=1" } else { "" };
             let plugin = format!(",from={KERNEL_OFFSET},size={}{places}", counted.kernel_bytes());
-            let left = counted.run(count, &plugin, None, LIMIT)?;
+            let left = counted.run(count, &plugin, &orders(failures), LIMIT)?;
             let windows: Vec<_> = windows(&left.counts).collect();
             let without = without_service(&left.console);
-            if windows.len() != FAILURES * MARKS || without.len() != FAILURES {
+            if windows.len() != failures * MARKS || without.len() != failures {
                 let said = left.console.lines().filter(|line| line.contains("FAILED") || line.contains("failover:"));
                 let why = format!("{} marks, {} takeovers\n{}", windows.len(), without.len(), said.collect::<String>());
                 return Err(Failure::new(Code::Failed, "not all takeovers were measured").why(why));
             }
-            let involved: Vec<usize> = (1..=(primary_cores + standby_cores) as usize).collect();
+            let group = 1..=(primary_cores + standby_cores) as usize;
             for (first, error) in ERRORS.into_iter().enumerate() {
+                let console = (error == ORDER).then_some(CONSOLE_CORE);
+                let involved: Vec<usize> = group.clone().chain(console).collect();
                 let mut samples = Samples::default();
                 for (marks, without_us) in windows.chunks(MARKS).zip(&without).skip(first).step_by(ERRORS.len()) {
                     if let [_, output, rest] = marks {
                         samples.add(output, rest, &involved, *without_us);
                     }
                 }
-                measured.push(samples.takeover(error, group, count));
+                measured.push(samples.takeover(error, (primary_cores, standby_cores), count));
                 if let Some(lines) = &mut lines {
                     let _ = writeln!(
                         profiles,
@@ -177,7 +215,7 @@ pub fn table(measured: &[Takeover]) -> String {
             .to_owned();
     let _ = writeln!(
         text,
-        "  {:<9} {:>13} {:>13} {:>7} {:>5} {:>6} {:>6} {:>6} {:>6}  {:<4}  {:>7} {:>10} {:>15}",
+        "  {:<9} {:>13} {:>13} {:>7} {:>5} {:>6} {:>6} {:>6} {:>6}  {:<4}  {:>7} {:>7} {:>10} {:>15}",
         "error",
         "primary cores",
         "standby cores",
@@ -189,23 +227,26 @@ pub fn table(measured: &[Takeover]) -> String {
         "limit",
         "",
         "at rest",
+        "console",
         "uninvolved",
         "without service"
     );
     for takeover in measured {
         let Takeover { error, primary_cores, standby_cores, cores, times, min, median, max, .. } = takeover;
-        let Takeover { limit, at_rest, uninvolved, without_service, pass, .. } = takeover;
-        let limit = limit.map_or("-".to_owned(), |limit| limit.to_string());
+        let Takeover { limit, at_rest, console, uninvolved, without_service, pass, .. } = takeover;
+        let [limit, console] = [limit, console].map(|it| it.map_or("-".to_owned(), |it| it.to_string()));
         let verdict = if *pass { "ok" } else { "FAIL" };
         let _ = writeln!(
             text,
             "  {error:<9} {primary_cores:>13} {standby_cores:>13} {cores:>7} {times:>5} {min:>6} {median:>6} {max:>6} \
-             {limit:>6}  {verdict:<4}  {at_rest:>7} {uninvolved:>10} {without_service:>15.4}"
+             {limit:>6}  {verdict:<4}  {at_rest:>7} {console:>7} {uninvolved:>10} {without_service:>15.4}"
         );
     }
     text.push_str(
-        "  Without service: the longest time between outputs, as a part of the deadline for heartbeats. Who faults or\n  \
-         resets did so right after an output; who is silent, after an output and a last heartbeat.\n",
+        "  Without service: the longest time between outputs, as a part of the deadline for heartbeats. Who faults, resets or\n  \
+         is replaced by order was right after an output; who is silent, after an output and a last heartbeat.\n  \
+         An order's instructions are those after the last byte of its line has arrived; console: those of the core that\n  \
+         reads it, begins to carry it out, and says so.\n",
     );
     text
 }
@@ -233,6 +274,15 @@ mod tests {
         samples.add(&window(&[(1, 5001)]), &window(&[]), &[1, 2], 0);
         assert!(!samples.takeover("fault", (1, 1), 8).pass);
         assert!(samples.takeover("fault", (2, 1), 8).pass);
+    }
+
+    #[test]
+    fn an_order_is_typed_to_its_end_when_it_is_waited_for() {
+        let orders = orders(28);
+        assert_eq!(orders.len(), 2 * ROUNDS);
+        let typed: Vec<u8> = orders.iter().take(2).flat_map(|typed| typed.bytes.clone()).collect();
+        assert_eq!(typed, b"\x010failover service\n");
+        assert_eq!(orders.last().map(|typed| &*typed.when), Some("service: epoch=28 is to be replaced"));
     }
 
     #[test]

@@ -244,7 +244,7 @@ pub fn measure(workspace: &Workspace, cores: &[u32], profile: bool) -> Result<(V
         eprintln!("  moving cores on a machine with {count}, {} orders", orders.len());
         let places = if profile { ",places=1" } else { "" };
         let plugin = format!(",from={KERNEL_OFFSET},size={}{places}", counted.kernel_bytes());
-        let left = counted.run(count, &plugin, None, LIMIT)?;
+        let left = counted.run(count, &plugin, &[], LIMIT)?;
         let windows: Vec<_> = windows(&left.counts).skip(1).step_by(2).collect();
         if windows.len() != orders.len() {
             let failed: Vec<_> = left.console.lines().filter(|line| line.contains("FAILED")).collect();

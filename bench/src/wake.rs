@@ -4,7 +4,7 @@
 //! goes on with the lower half. Each core's own counts say when it woke which, and when it had nothing left to do; the
 //! longest path from the order's first wake to the last core that has arrived is added up from them.
 
-use crate::counted::{Counted, Typed};
+use crate::counted::{Counted, Typed, framed};
 use crate::hotplug::KERNEL_OFFSET;
 use qemu_smp::{
     failure::{Code, Failure},
@@ -79,10 +79,11 @@ fn path(counted: &mut Counted, cores: u32, count: usize) -> Result<Path, Failure
     })?;
     let typed = Typed {
         when: format!("ready for {wanted} cores"),
-        order: format!("move {FIRST}-{} pool big", FIRST + count - 1),
+        pause: Duration::ZERO,
+        bytes: framed(&format!("move {FIRST}-{} pool big", FIRST + count - 1)),
     };
     let plugin = format!(",from={KERNEL_OFFSET},size={},steps=1", counted.kernel_bytes());
-    let left = counted.run(cores, &plugin, Some(&typed), LIMIT)?;
+    let left = counted.run(cores, &plugin, &[typed], LIMIT)?;
     let woken: Vec<usize> = (FIRST..FIRST + count).collect();
     let steps = left.counts.lines().nth(1).map(parse).unwrap_or_default();
     add_up(&steps, &woken).map_err(|why| {

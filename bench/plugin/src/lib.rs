@@ -7,8 +7,8 @@
 //!
 //! With `from=OFFSET size=BYTES`, only instructions are counted that lie there in the machine's RAM, whatever address
 //! the vCPU sees them at; and FILE holds a line for each marker instruction (`hint #0x7f`) that any vCPU executed
-//! elsewhere: `vcpu=N since=V:COUNT,V:COUNT,…`, what each vCPU has executed since the last one. With `places=1` too, such
-//! a line ends with ` places=V:ADDRESS:COUNT,…` (in hexadecimal); with `steps=1`, with ` steps=V:REST:SMC/SMC/…,…`:
+//! elsewhere: `vcpu=N since=V:COUNT,V:COUNT,…`, what each vCPU has executed since the last one, or since `hint #0x7e` if that
+//! came later. With `places=1` too, such a line ends with ` places=V:ADDRESS:COUNT,…` (in hexadecimal); with `steps=1`, with ` steps=V:REST:SMC/SMC/…,…`:
 //! what the vCPU had executed of it at its first WFI or ERET, and at each SMC.
 //!
 //! With `sum=1` (and one host thread for all vCPUs), FILE holds a line for each marker instruction: `all=N kernel=K calls=C`,

@@ -20,6 +20,8 @@ use std::{
 
 /// The marker instruction.
 pub const MARK: u32 = 0xd503_2fff;
+/// The instruction after which everything is counted anew.
+const MARK_ANEW: u32 = 0xd503_2fdf;
 const SMC_0: u32 = 0xd400_0003;
 const WFI: u32 = 0xd503_207f;
 const ERET: u32 = 0xd69f_03e0;
@@ -116,6 +118,14 @@ extern "C" fn marked(vcpu: c_uint, _: *mut c_void) {
     lines.push('\n');
 }
 
+extern "C" fn marked_anew(_: c_uint, _: *mut c_void) {
+    COUNTS.iter().for_each(|count| count.store(0, Relaxed));
+    if let (Ok(mut places), Ok(mut steps)) = (PLACES.lock(), STEPS.lock()) {
+        places.clear();
+        steps.clear();
+    }
+}
+
 /// A block is translated.
 pub extern "C" fn block_translated(_: PluginId, block: *mut c_void) {
     let Some(range) = RANGE.get() else { return };
@@ -130,6 +140,8 @@ pub extern "C" fn block_translated(_: PluginId, block: *mut c_void) {
                 if range.places { (counted_at as _, RAM.wrapping_add(offset)) } else { (counted as _, 0) }
             } else if word(instruction) == Some(MARK) {
                 (marked as _, 0)
+            } else if word(instruction) == Some(MARK_ANEW) {
+                (marked_anew as _, 0)
             } else {
                 continue;
             };

@@ -82,6 +82,7 @@ mod guest {
         ("bench-domain", bench::stand),
         ("bench-wait", bench::wait),
         ("bench-service", service::serve),
+        ("bench-outside", service::outside),
     ];
 
     rt::main!(main);

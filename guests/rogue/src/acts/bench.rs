@@ -18,6 +18,9 @@ const HOLD: u32 = 2 * WINDOW;
 const PAUSE: u32 = 4 * WINDOW;
 /// Instructions of a turn.
 const TURN: u32 = 500;
+/// Instructions of a turn while nothing is counted. After each turn QEMU looks at all cores of the machine, also at those
+/// that sleep: with 512 of them that takes it as long as some ten thousand instructions.
+const LONG_TURN: u32 = 16_000;
 
 /// Gives orders: boot argument `plan=CORE>TO,…`, repeated `rounds` (20) times. CORE: a number, or `d`, the next of the
 /// list `d=CORE/CORE…` in each round. TO: a domain's index, `pool`, or `off`. A step `wait` lets `wait_us` (15000) pass.
@@ -94,12 +97,19 @@ pub fn stand(args: Args<'_>) {
 
 /// Lets all others have so many turns. A turn is long, so that the time slices of a shared core do not take too many.
 pub fn turns(count: u32) {
-    for _ in 0..count {
-        for turn in 0..TURN / 4 {
-            core::hint::black_box(turn);
-        }
-        relax();
+    (0..count).for_each(|_| spin(TURN));
+}
+
+/// Lets all others have a turn when it does not matter how long they wait for it.
+pub fn long_turn() {
+    spin(LONG_TURN);
+}
+
+fn spin(instructions: u32) {
+    for turn in 0..instructions / 4 {
+        core::hint::black_box(turn);
     }
+    relax();
 }
 
 fn pass(us: u64) {

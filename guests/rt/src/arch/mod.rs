@@ -37,6 +37,12 @@ pub fn mark() {
     unsafe { asm!("hint #0x7f", options(nostack)) };
 }
 
+/// Another such hint: what was counted since the last one does not count.
+pub fn mark_anew() {
+    // SAFETY: as above.
+    unsafe { asm!("hint #0x7e", options(nostack)) };
+}
+
 /// Completes all earlier accesses and register writes.
 pub fn barrier() {
     // SAFETY: barriers.

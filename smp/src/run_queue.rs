@@ -118,34 +118,15 @@ pub struct RunQueue {
     attached: Bits,
     /// How many those are.
     count: AtomicU32,
-    /// [`FREE`], or an [`Entry`].
+    /// [`FREE`], or [`TAKEN`] and more.
     slots: CachePadded<[AtomicU32; SLOTS]>,
 }
 
 /// The word of a slot without a context.
 const FREE: u32 = 0;
 
-/// What the word of a taken slot says.
-#[derive(Clone, Copy)]
-struct Entry {
-    context: ContextId,
-    priority: Priority,
-}
-
-impl Entry {
-    const TAKEN: u32 = 1 << 31;
-
-    const fn to_word(self) -> u32 {
-        Self::TAKEN | (self.priority.0 as u32) << 16 | self.context.0 as u32
-    }
-
-    const fn from_word(word: u32) -> Option<Self> {
-        if word == FREE {
-            return None;
-        }
-        Some(Self { context: ContextId(word as u16), priority: Priority((word >> 16) as u8) })
-    }
-}
+/// In the word of a taken slot, beside the priority in bits 23:16 and the context in bits 15:0.
+const TAKEN: u32 = 1 << 31;
 
 impl RunQueue {
     /// A queue without contexts.
@@ -163,7 +144,7 @@ impl RunQueue {
     /// # Errors
     /// [`QueueFull`] if no slot was free.
     pub fn attach(&self, context: ContextId, priority: Priority) -> Result<Slot, QueueFull> {
-        let word = Entry { context, priority }.to_word();
+        let word = TAKEN | u32::from(priority.0) << 16 | u32::from(context.0);
         for slot in (0..SLOTS).filter_map(Slot::new) {
             if self.attached.has(slot) {
                 continue;
@@ -212,7 +193,7 @@ impl RunQueue {
     /// the slot of what runs lets it go on, passing the one [after](Slot::after) it gives each its turn.
     #[inline]
     pub fn pick(&self, first: Slot) -> Option<(Slot, ContextId)> {
-        let mut best: Option<(Slot, Entry)> = None;
+        let mut best: Option<(Slot, ContextId, Priority)> = None;
         let (start, bit) = first.place();
         let later = !bit.wrapping_sub(1);
         let mut index = start;
@@ -226,15 +207,15 @@ impl RunQueue {
             // Acquire, with the bit: what the waker did before it set it.
             for slot in slots(index, self.ready.word(index) & mask) {
                 // A late wake-up can leave the bit of a free slot set.
-                if let Some(entry) = self.entry(slot)
-                    && best.is_none_or(|(_, best)| entry.priority > best.priority)
+                if let Some((context, priority)) = self.entry(slot)
+                    && best.is_none_or(|(_, _, best)| priority > best)
                 {
-                    best = Some((slot, entry));
+                    best = Some((slot, context, priority));
                 }
             }
             index = if index == WORDS - 1 { 0 } else { index.wrapping_add(1) };
         }
-        best.map(|(slot, entry)| (slot, entry.context))
+        best.map(|(slot, context, _)| (slot, context))
     }
 
     /// Whether the context in `slot` is ready; the owner core.
@@ -245,8 +226,8 @@ impl RunQueue {
     /// Whether another ready context has the same priority as the one in `slot`, so that the two share the core by time
     /// slices; the owner core.
     pub fn contenders(&self, slot: Slot) -> bool {
-        let Some(own) = self.entry(slot) else { return false };
-        let contends = |other: Slot| other != slot && self.entry(other).is_some_and(|it| it.priority == own.priority);
+        let Some((_, own)) = self.entry(slot) else { return false };
+        let contends = |other: Slot| other != slot && self.entry(other).is_some_and(|(_, priority)| priority == own);
         (0..WORDS).any(|index| slots(index, self.ready.word(index)).any(contends))
     }
 
@@ -270,9 +251,7 @@ impl RunQueue {
 
     #[inline]
     fn those(&self, word: impl Fn(usize) -> u64) -> impl Iterator<Item = (Slot, ContextId)> {
-        (0..WORDS)
-            .flat_map(move |index| slots(index, word(index)))
-            .filter_map(|slot| Some((slot, self.entry(slot)?.context)))
+        (0..WORDS).flat_map(move |index| slots(index, word(index))).filter_map(|slot| Some((slot, self.entry(slot)?.0)))
     }
 
     /// The number of contexts that have a slot, asleep or ready.
@@ -281,7 +260,8 @@ impl RunQueue {
     }
 
     #[inline]
-    fn entry(&self, slot: Slot) -> Option<Entry> {
-        Entry::from_word(self.slots.get(slot.index())?.load(Ordering::Acquire))
+    fn entry(&self, slot: Slot) -> Option<(ContextId, Priority)> {
+        let word = self.slots.get(slot.index())?.load(Ordering::Acquire);
+        (word != FREE).then_some((ContextId(word as u16), Priority((word >> 16) as u8)))
     }
 }

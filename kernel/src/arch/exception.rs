@@ -96,25 +96,10 @@ impl Syndrome {
         self.fault_kind() == 1
     }
 
-    /// The system register of a trapped MSR or MRS.
-    pub fn system_register(self) -> SystemRegister {
-        SystemRegister { op0: self.op0(), op1: self.op1(), crn: self.crn(), crm: self.crm(), op2: self.op2() }
+    /// The system register of a trapped MSR or MRS, as its generic name says it: op0, op1, CRn, CRm, op2.
+    pub fn system_register(self) -> (u8, u8, u8, u8, u8) {
+        (self.op0(), self.op1(), self.crn(), self.crm(), self.op2())
     }
-}
-
-/// A system register's encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SystemRegister {
-    /// op0.
-    pub op0: u8,
-    /// op1.
-    pub op1: u8,
-    /// CRn.
-    pub crn: u8,
-    /// CRm.
-    pub crm: u8,
-    /// op2.
-    pub op2: u8,
 }
 
 /// Virtual address of the access that trapped.

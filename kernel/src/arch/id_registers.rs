@@ -2,15 +2,14 @@
 //! (EL2 and EL3, debug, PMU, SVE, SME, MTE, pointer authentication, RAS, AMU, MPAM, and all that
 //! needs HCRX_EL2).
 
-use super::exception::SystemRegister;
 use super::sysreg::read;
 
 macro_rules! id_registers {
     ($($crm:literal $op2:literal $name:literal $mask:expr;)*) => {
         /// The value of an ID register (op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7) for a guest.
         /// Registers that are not listed read as zero, as the architecture reserves them to.
-        pub fn read_id_register(register: SystemRegister) -> u64 {
-            match (register.crm, register.op2) {
+        pub fn read_id_register(crm: u8, op2: u8) -> u64 {
+            match (crm, op2) {
                 $(($crm, $op2) => read!($name) & $mask,)*
                 (4, 0) => processor_features(),
                 (5, 0) => 6, // ID_AA64DFR0: Armv8 debug, one breakpoint, no PMU, no trace

@@ -1,7 +1,6 @@
 //! Trapped system registers.
 
 use super::{Guest, Next};
-use crate::arch::exception::SystemRegister;
 use crate::arch::id_registers::read_id_register;
 use crate::domain::Port;
 use domains::vgic::SgiKind;
@@ -26,12 +25,10 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     }
     guest.count(ExitReason::Sysreg);
     let value = match register {
-        SystemRegister { op0: 3, op1: 0, crn: 0, .. } => read_id_register(register),
+        (3, 0, 0, crm, op2) => read_id_register(crm, op2),
         // Debug registers, ACTLR_EL1, cache maintenance by set and way (which only firmware needs:
         // coherency is kept by address): read as zero, writes are ignored.
-        SystemRegister { op0: 2, .. }
-        | SystemRegister { op0: 3, op1: 0, crn: 1, crm: 0, op2: 1 }
-        | SystemRegister { op0: 1, op1: 0, crn: 7, op2: 2, .. } => 0,
+        (2, ..) | (3, 0, 1, 0, 1) | (1, 0, 7, _, 2) => 0,
         _ => return guest.undefined(),
     };
     if is_read {
@@ -41,12 +38,11 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     Next::Continue
 }
 
-fn sgi(register: SystemRegister) -> Option<SgiKind> {
-    let SystemRegister { op0: 3, op1: 0, crn: 12, crm: 11, op2 } = register else { return None };
-    match op2 {
-        5 => Some(SgiKind::Group1),
-        6 => Some(SgiKind::Alias),
-        7 => Some(SgiKind::Group0),
+fn sgi(register: (u8, u8, u8, u8, u8)) -> Option<SgiKind> {
+    match register {
+        (3, 0, 12, 11, 5) => Some(SgiKind::Group1),
+        (3, 0, 12, 11, 6) => Some(SgiKind::Alias),
+        (3, 0, 12, 11, 7) => Some(SgiKind::Group0),
         _ => None,
     }
 }

@@ -43,10 +43,6 @@ pub enum LedgerError {
     Refused(CoreState),
 }
 
-/// No core that could be claimed was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoIdleCore;
-
 /// One core's word; by default of one that is off.
 #[derive(Debug, Default)]
 pub struct LedgerWord(CachePadded<AtomicU64>);
@@ -57,16 +53,10 @@ pub struct Ledger<'a>(pub &'a [LedgerWord]);
 
 impl Ledger<'_> {
     /// Takes some core out of the pool for the domain: `preferred` if it is idle, which costs one
-    /// look, else the next one after it.
-    ///
-    /// # Errors
-    /// Every core was seen not to be idle, though not all at the same moment.
-    pub fn claim_any(&self, domain: DomainId, preferred: CoreId) -> Result<CoreId, NoIdleCore> {
-        let cores = (preferred.index()..self.0.len()).chain(0..preferred.index());
-        cores
-            .filter_map(CoreId::new)
-            .find(|core| self.change(*core, CoreEvent::Claim(domain)).is_ok())
-            .ok_or(NoIdleCore)
+    /// look, else the next one after it. `None`: every core was seen not to be idle, though not all at the same moment.
+    pub fn claim_any(&self, domain: DomainId, preferred: CoreId) -> Option<CoreId> {
+        let mut cores = (preferred.index()..self.0.len()).chain(0..preferred.index()).filter_map(CoreId::new);
+        cores.find(|core| self.change(*core, CoreEvent::Claim(domain)).is_ok())
     }
 
     /// The domain gives up the core, which is cleaned now; who gets it, and whether it was asked for. `None`: it is not the

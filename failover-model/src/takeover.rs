@@ -230,7 +230,7 @@ impl World {
         let spare = self.owned(domain).find(|id| self.state(*id) == CoreState::Owned(domain.id));
         let home = spare.or_else(|| {
             domain.quota.take(true).ok()?;
-            let claimed = self.ledger().claim_any(domain.id, self.cores[0].id).ok();
+            let claimed = self.ledger().claim_any(domain.id, self.cores[0].id);
             if claimed.is_none() {
                 domain.quota.give_back();
             }

@@ -38,7 +38,7 @@ pub fn claim(
     beyond: bool,
 ) -> Result<Claimed, NoCore> {
     quota.take(beyond).map_err(|_| NoCore::Quota)?;
-    if let Ok(core) = ledger.claim_any(domain, near) {
+    if let Some(core) = ledger.claim_any(domain, near) {
         return Ok(Claimed::Idle(core));
     }
     let off = ledger.cores().filter(|(_, record)| record.state == CoreState::Off { held: false });

@@ -126,17 +126,10 @@ impl Control {
     /// Asks for the first context that `is_off` and was not offered a core already, of so many. What the guest has heard of
     /// and not done is not asked again, until it says `ready`.
     pub fn offer(&mut self, contexts: usize, is_off: impl Fn(u16) -> bool) {
-        let mut left = !self.offered;
-        while left != 0 {
-            let context = left.trailing_zeros() as u16;
-            if usize::from(context) >= contexts {
-                return;
-            }
-            if is_off(context) {
-                self.offered |= bit(context);
-                return self.ask(Request { wish: Wish::Online, context });
-            }
-            left &= left.wrapping_sub(1);
+        let free = |context: &u16| self.offered & bit(*context) == 0 && is_off(*context);
+        if let Some(context) = (0..contexts as u16).find(free) {
+            self.offered |= bit(context);
+            self.ask(Request { wish: Wish::Online, context });
         }
     }
 

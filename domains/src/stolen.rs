@@ -53,7 +53,6 @@ impl StolenPages {
 
     /// The structure of the context with that index, of which there are at most 128.
     pub fn of(&self, context: usize) -> &StolenTime {
-        let [first, rest @ ..] = &self.0;
-        context.checked_sub(1).and_then(|index| rest.get(index)).unwrap_or(first)
+        self.0.get(context).unwrap_or(&self.0[0])
     }
 }

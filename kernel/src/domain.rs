@@ -26,7 +26,7 @@ use domains::life::{Left, Life, Phase};
 use domains::manifest::{self, Action, Board, DomainSpec, GroupSpec, MAX_GROUPS, Manifest};
 use domains::pl011::Console;
 use domains::protocol::{
-    DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Rule, Tag, VERDICT_FAIL, VERDICT_PASS,
+    DomainResult, EndKind, ExpectedEnd, MAX_DOMAINS, RUN_MODULE, Rule, Tag, VERDICT_FAIL, VERDICT_PASS, hypercall,
 };
 use domains::psci::{AffinityState, Entry};
 use domains::stolen::{self, StolenPages};
@@ -48,8 +48,6 @@ use spin::Once;
 pub const CONSOLE_INTID: u32 = 33;
 /// INTID of the board's second PL011 (SPI 8).
 const CONTROL_INTID: u32 = 40;
-/// The SGI by which a domain without a board learns that its cores are asked for, or that it has more.
-const NOTIFICATION: u64 = 15;
 
 /// A domain. The large fields come last, so that the others lie within reach of one instruction.
 #[repr(C)]
@@ -246,7 +244,7 @@ impl Domain {
     pub fn notify(&self, core: &CoreLocal) {
         const FIRST_CONTEXT: u64 = 1;
         let nobody = usize::MAX;
-        let value = NOTIFICATION << 24 | FIRST_CONTEXT;
+        let value = u64::from(hypercall::CORE_REQUEST_SGI) << 24 | FIRST_CONTEXT;
         self.vgic.send_sgi(nobody, value, SgiKind::Group1, &mut Port { domain: self, core });
     }
 }

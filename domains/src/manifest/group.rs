@@ -3,7 +3,6 @@
 use super::parse::{Checked, Fields, Node, Property, node, properties};
 use super::validate::is_name;
 use super::{MEMORY_GRANULE, Manifest, ManifestError, Place, Reason, Value, Words};
-use crate::DomainId;
 use arrayvec::ArrayVec;
 use core::str::Split;
 
@@ -175,13 +174,6 @@ impl<'a> Node<'a> for ErrorTable {
 }
 
 impl<'a> Manifest<'a> {
-    /// The group that a domain is in, and its place there.
-    pub fn membership(&self, domain: DomainId) -> Option<(&GroupSpec<'a>, usize)> {
-        let name = self.domains.get(domain.index())?.name;
-        let place = |group: &GroupSpec<'_>| group.members.iter().position(|member| *member == name);
-        self.groups.iter().find_map(|group| Some((group, place(group)?)))
-    }
-
     /// Checks all groups.
     pub(super) fn check_groups(&self) -> Result<(), ManifestError<'a>> {
         for (index, group) in self.groups.iter().enumerate() {

@@ -135,7 +135,7 @@ impl<'a> Line<'a> {
 
 impl<'a> Order<'a> {
     fn parse(order: &str, words: &mut SplitAsciiWhitespace<'a>) -> Option<Self> {
-        let cores = |words: &mut SplitAsciiWhitespace<'a>| CoreSet::parse(words.next()?).ok();
+        let cores = |words: &mut SplitAsciiWhitespace<'a>| CoreSet::parse(words.next()?);
         Some(match order {
             "help" => Self::Help,
             "cores" => Self::Cores,

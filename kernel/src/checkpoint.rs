@@ -192,7 +192,7 @@ impl Checkpoints {
 
     /// Waits until each context is off, or on a core that stands still.
     fn gather(&self, core: &CoreLocal, domain: &Domain, round: u64, until: u64) -> bool {
-        let mut asked = CoreSet::new();
+        let mut asked = CoreSet::default();
         while timer::now() < until && is_wanted(domain) {
             let mut all = true;
             for context in domain.contexts() {

@@ -465,7 +465,7 @@ pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl 
     drop(placement);
     if !off {
         post(core, id, Requests::KICK);
-    } else if power::switch_on(core, target, CoreSet::new()).is_err() {
+    } else if power::switch_on(core, target, CoreSet::default()).is_err() {
         power::give_up(core, target, Heir::Domain(domain.id));
     }
     Ok(())

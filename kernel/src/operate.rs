@@ -243,7 +243,7 @@ fn receiver_runs(heir: Heir) -> Result<(), Reason> {
 
 /// Makes the first step for each core. From here on one that cannot go on is reported by itself.
 fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir) {
-    let mut to_wake = CoreSet::new();
+    let mut to_wake = CoreSet::default();
     for core_id in order.cores.iter() {
         match begin(core, core_id, (order.from, heir), Some(id), order.patience, &mut to_wake) {
             Ok(true) => info!(target: "order", "id={id} core={core_id} done to={} folded=0", name_of(heir)),
@@ -323,7 +323,7 @@ fn set(
     if count > owned {
         return give(core, line, domain, count.saturating_sub(owned) as usize);
     }
-    let mut cores = CoreSet::new();
+    let mut cores = CoreSet::default();
     for id in govern::last_cores(domain) {
         if cores.count() < owned.saturating_sub(count) as usize {
             cores.insert(id);
@@ -373,7 +373,7 @@ fn begin_otherwise(core: &'static CoreLocal, id: CoreId, heir: Heir, within_ms: 
         return Err(Reason::NotOwner);
     }
     let patience = Patience { within: Some(within_ms), give_up: false };
-    let mut to_wake = CoreSet::new();
+    let mut to_wake = CoreSet::default();
     begin(core, id, (None, heir), None, patience, &mut to_wake)?;
     if !to_wake.is_empty() {
         power::wake(core, to_wake, heir);

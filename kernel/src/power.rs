@@ -268,7 +268,7 @@ pub fn switch_on(core: &'static CoreLocal, target: &CoreLocal, rest: CoreSet) ->
             error!(target: "power", "core={} does not wake: PSCI CPU_ON says {why:?}", target.id);
             let _ = kernel().ledger.change(target.id, CoreEvent::Fail);
             domain::trace_owner(core, target.id);
-            *target.power.to_wake.lock() = CoreSet::new();
+            *target.power.to_wake.lock() = CoreSet::default();
             Err(Reason::Lost)
         }
         _ => {

@@ -8,20 +8,11 @@ mod tests;
 
 const WORDS: usize = MAX_CORES / u64::BITS as usize;
 
-/// A set of cores.
+/// A set of cores; by default without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreSet([u64; WORDS]);
 
-/// The text does not name cores, or the machine cannot have one that it names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotCores;
-
 impl CoreSet {
-    /// The set without a core.
-    pub const fn new() -> Self {
-        Self([0; WORDS])
-    }
-
     /// Adds a core.
     pub fn insert(&mut self, core: CoreId) {
         let (word, bit) = place(core);
@@ -78,22 +69,20 @@ impl CoreSet {
         upper
     }
 
-    /// The set that `text` names: numbers and ranges, with commas between them.
-    ///
-    /// # Errors
-    /// [`NotCores`].
-    pub fn parse(text: &str) -> Result<Self, NotCores> {
-        let number = |text: &str| text.parse().ok().and_then(CoreId::new).ok_or(NotCores);
-        let mut set = Self::new();
+    /// The set that `text` names: numbers and ranges, with commas between them. `None`: it does not name cores, or a machine
+    /// cannot have one that it names.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |text: &str| text.parse().ok().and_then(CoreId::new);
+        let mut set = Self::default();
         for part in text.split(',') {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let (first, last) = (number(first)?, number(last)?);
             if first > last {
-                return Err(NotCores);
+                return None;
             }
             (first.index()..=last.index()).filter_map(CoreId::new).for_each(|core| set.insert(core));
         }
-        Ok(set)
+        Some(set)
     }
 }
 
@@ -104,7 +93,7 @@ const fn place(core: CoreId) -> (usize, u64) {
 
 impl FromIterator<CoreId> for CoreSet {
     fn from_iter<I: IntoIterator<Item = CoreId>>(cores: I) -> Self {
-        let mut set = Self::new();
+        let mut set = Self::default();
         cores.into_iter().for_each(|core| set.insert(core));
         set
     }

@@ -45,7 +45,7 @@ impl Machine {
             assert!((domain.quota.min..=domain.quota.max).contains(&u32::from(counts.granted)), "{counts:?}");
             let ended = domain.life.now().phase == Phase::Ended;
             assert!(!ended || owned == 0, "an ended domain owns a core");
-            let (mut spare, mut folded) = (CoreSet::new(), 0);
+            let (mut spare, mut folded) = (CoreSet::default(), 0);
             for core in self.cores.iter().filter(|core| of(self.state_of(core.id))) {
                 match core.queue.attached() {
                     0 => spare.insert(core.id),

@@ -82,7 +82,7 @@ impl Machine {
         drop(placement);
         if !off {
             self.post(id, Requests::KICK);
-        } else if self.switch_on(id, CoreSet::new(), LATE).is_err() {
+        } else if self.switch_on(id, CoreSet::default(), LATE).is_err() {
             self.give_up(core, id, Heir::Domain(domain.id), LATE);
         }
         Ok(())

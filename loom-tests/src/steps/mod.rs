@@ -145,7 +145,7 @@ impl Core {
             errand: Errand::new(),
             current: UnsafeCell::new(None),
             alarm: UnsafeCell::new(0),
-            to_wake: SpinLock::new(CoreSet::new()),
+            to_wake: SpinLock::new(CoreSet::default()),
             woken_at: AtomicU32::new(0),
             on: AtomicBool::new(true),
         }

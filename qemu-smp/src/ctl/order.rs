@@ -163,7 +163,7 @@ impl fmt::Display for Asking {
 
 fn cores(text: &str) -> Result<String, String> {
     let hint = || format!("`{text}` does not name cores, such as 3 or 2-5,7");
-    CoreSet::parse(text).map(|_| text.to_owned()).map_err(|_| hint())
+    CoreSet::parse(text).map(|_| text.to_owned()).ok_or_else(hint)
 }
 
 /// A name: anything else would be read as another order.

@@ -85,14 +85,10 @@ impl<'a> FdtWriter<'a> {
 
     /// Where in the strings block the name will be; each name is there once.
     fn name_offset(&mut self, name: &'static str) -> u32 {
-        let mut offset: usize = 0;
-        for known in &self.names {
-            if *known == name {
-                return offset as u32;
-            }
-            offset = offset.wrapping_add(known.len()).wrapping_add(1);
-        }
-        self.fits &= self.names.try_push(name).is_ok();
+        let place = self.names.iter().position(|known| *known == name);
+        let earlier = self.names.iter().take(place.unwrap_or(NAMES));
+        let offset: usize = earlier.map(|known| known.len().wrapping_add(1)).sum();
+        self.fits &= place.is_some() || self.names.try_push(name).is_ok();
         offset as u32
     }
 

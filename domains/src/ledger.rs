@@ -93,13 +93,13 @@ impl Ledger<'_> {
     /// The domain that owns the core and is not asked for it.
     #[inline]
     pub fn owned(&self, core: CoreId) -> Option<DomainId> {
-        record::owned(self.trace(core)?)
+        record::owner(self.trace(core)?, record::code::OWNED)
     }
 
     /// The domain that is asked for the core.
     #[inline]
     pub fn asked(&self, core: CoreId) -> Option<DomainId> {
-        record::asked(self.trace(core)?)
+        record::owner(self.trace(core)?, record::code::ASKED)
     }
 
     /// Makes one thing happen to a core, if it still is as it was seen, and that can happen to it: whether it did.

@@ -87,7 +87,7 @@ pub fn step(state: CoreState, event: CoreEvent) -> Result<CoreState, CoreState> 
 }
 
 /// Codes of the states, in bits 15:8 of the word; generation in bits 63:24, heir in 23:16, owner plus one in 7:0.
-mod code {
+pub(super) mod code {
     pub const OFF: u64 = 0;
     pub const WAKING: u64 = 1;
     pub const IDLE: u64 = 2;
@@ -140,16 +140,10 @@ pub(super) fn after(bits: u64, event: CoreEvent) -> Option<u64> {
     possible.then_some((bits & !STATE).wrapping_add(STATE + 1) | next)
 }
 
-/// The domain that owns a core and is not asked for it, in a word that says that one does.
+/// The domain that a word in this state names as the owner.
 #[inline]
-pub(super) fn owned(bits: u64) -> Option<DomainId> {
-    if bits >> 8 & 0xff == code::OWNED { domain(bits & 0xff) } else { None }
-}
-
-/// The domain that is asked, in a word that says that one is.
-#[inline]
-pub(super) fn asked(bits: u64) -> Option<DomainId> {
-    if bits >> 8 & 0xff == code::ASKED { domain(bits & 0xff) } else { None }
+pub(super) fn owner(bits: u64, state: u64) -> Option<DomainId> {
+    if bits >> 8 & 0xff == state { domain(bits & 0xff) } else { None }
 }
 
 /// Who gets the core in a word that says that it is owned, and whether it is asked for.

@@ -13,10 +13,8 @@ use smp::sync::atomic::Ordering;
 pub enum SgiKind {
     /// `ICC_SGI1R_EL1`: with one security state it reaches SGIs of both groups (12.1.10).
     Group1,
-    /// `ICC_SGI0R_EL1`: SGIs of group 0 only.
+    /// `ICC_SGI0R_EL1`: SGIs of group 0 only; and `ICC_ASGI1R_EL1`, the other security state being this one.
     Group0,
-    /// `ICC_ASGI1R_EL1`: the other security state being this one, as `Group0`.
-    Alias,
 }
 
 impl Vgic<'_> {

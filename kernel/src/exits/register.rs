@@ -41,8 +41,7 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
 fn sgi(register: (u8, u8, u8, u8, u8)) -> Option<SgiKind> {
     match register {
         (3, 0, 12, 11, 5) => Some(SgiKind::Group1),
-        (3, 0, 12, 11, 6) => Some(SgiKind::Alias),
-        (3, 0, 12, 11, 7) => Some(SgiKind::Group0),
+        (3, 0, 12, 11, 6 | 7) => Some(SgiKind::Group0),
         _ => None,
     }
 }

@@ -8,20 +8,10 @@
 #[cfg(test)]
 mod tests;
 
-/// What becomes of a core that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// It is on its way and will wake its own children.
-    Coming,
-    /// It will not come: its children are the caller's to wake.
-    Refused,
-    /// There is no such core, or somebody else has it in hand.
-    NotMine,
-}
-
-/// Wakes the children of core `parent`, and those of children that are refused. The depth of the
+/// Wakes the children of core `parent`, and those of children that are refused, which is what `ask` answers: such a core will
+/// not come, and its children are the caller's to wake. The depth of the
 /// recursion is that of the tree.
-pub fn wake_children(parent: usize, ask: &mut impl FnMut(usize) -> Asked) {
+pub fn wake_children(parent: usize, ask: &mut impl FnMut(usize) -> bool) {
     let first = parent.saturating_mul(2).saturating_add(1);
     for child in [first, first.saturating_add(1)] {
         wake(child, ask);
@@ -29,8 +19,8 @@ pub fn wake_children(parent: usize, ask: &mut impl FnMut(usize) -> Asked) {
 }
 
 /// Wakes one core, or what hangs on it.
-pub fn wake(core: usize, ask: &mut impl FnMut(usize) -> Asked) {
-    if ask(core) == Asked::Refused {
+pub fn wake(core: usize, ask: &mut impl FnMut(usize) -> bool) {
+    if ask(core) {
         wake_children(core, ask);
     }
 }

@@ -15,7 +15,7 @@ use crate::trace::{self, About};
 use crate::{console, domain, fail, govern, power, schedule};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerWord};
-use hotplug::bring_up::{self, Asked};
+use hotplug::bring_up;
 use log::{error, info};
 use smccc::psci::error::Error;
 use smp::core_id::CoreId;
@@ -199,16 +199,16 @@ fn account(core: &CoreLocal) {
     }
 }
 
-/// Switches a core on, if that is the caller's to do.
-fn ask(index: usize) -> Asked {
+/// Switches a core on, if that is the caller's to do; whether the firmware refused.
+fn ask(index: usize) -> bool {
     let kernel = kernel();
-    let (Some(this), Some(local)) = (CoreLocal::this(), place(kernel, index)) else { return Asked::NotMine };
-    let Err(why) = switch_on(local) else { return Asked::Coming };
+    let (Some(this), Some(local)) = (CoreLocal::this(), place(kernel, index)) else { return false };
+    let Err(why) = switch_on(local) else { return false };
     error!(target: "boot", "core={index} mpidr={:#x} does not come up: PSCI CPU_ON says {why:?}", local.mpidr.value());
     trace::record(this, Event::CoreFailed, About::Machine, index as u64, i64::from(why) as u64);
     let _ = kernel.ledger.change(local.id, CoreEvent::Fail);
     account(this);
-    Asked::Refused
+    true
 }
 
 /// Asks the firmware to switch a core on.

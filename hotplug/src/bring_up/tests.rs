@@ -11,14 +11,14 @@ fn run(cores: usize, refused: &[usize]) -> (BTreeMap<usize, u32>, usize) {
         deepest = deepest.max(depth);
         wake_children(core, &mut |child| {
             if child >= cores {
-                return Asked::NotMine;
+                return false;
             }
             *asked.entry(child).or_insert(0) += 1;
             if refused.contains(&child) {
-                return Asked::Refused;
+                return true;
             }
             coming.push((child, depth + 1));
-            Asked::Coming
+            false
         });
     }
     (asked, deepest)

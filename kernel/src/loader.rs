@@ -16,13 +16,13 @@ use domains::manifest::ImageFormat;
 use elf::ElfBytes;
 use elf::abi::PT_LOAD;
 use elf::endian::LittleEndian;
-use elf::segment::ProgramHeader;
 
 domains::displayed! {
     /// Why a domain cannot be loaded, and what to do.
     pub enum LoadError {
         Missing = "a file of its manifest is not in the boot archive",
         Format = "its image is not what its format in the manifest says",
+        Segments = "its image has too many segments",
         TooLarge = "image, initramfs and 2 MiB for the device tree do not fit: give it more memory",
     }
 }
@@ -35,12 +35,12 @@ pub struct Start {
     pub device_tree: u64,
 }
 
+type Copies = ArrayVec<(u64, &'static [u8]), 16>;
+
 /// Where a domain's files go.
 struct Layout {
-    /// Files that are copied as they are, each with its place.
-    copies: ArrayVec<(u64, &'static [u8]), 2>,
-    /// One whose segments are.
-    segments: Option<&'static [u8]>,
+    /// What is copied, each with its place: files, or the segments of one.
+    copies: Copies,
     initramfs: Option<Range<u64>>,
     entry: u64,
     device_tree: u64,
@@ -51,7 +51,7 @@ fn layout(domain: &Domain) -> Result<Layout, LoadError> {
     let archive = Archive::new(kernel().machine.archive_bytes()).map_err(|_| LoadError::Missing)?;
     let image = archive.find(domain.spec.image).ok_or(LoadError::Missing)?;
     let device_tree = memory.base.wrapping_add(memory.size).wrapping_sub(mmu::BLOCK);
-    let (mut copies, mut initramfs, mut segments) = (ArrayVec::new(), None, None);
+    let (mut copies, mut initramfs) = (Copies::new(), None);
     let mut top = device_tree;
     if let Some(name) = domain.spec.initramfs {
         let bytes = archive.find(name).ok_or(LoadError::Missing)?;
@@ -60,10 +60,7 @@ fn layout(domain: &Domain) -> Result<Layout, LoadError> {
         copies.push((top, bytes));
     }
     let (entry, end) = match domain.spec.format {
-        ImageFormat::Elf => {
-            segments = Some(image);
-            elf_bounds(domain, image)?
-        }
+        ImageFormat::Elf => add_segments(domain, image, &mut copies)?,
         format => {
             let (offset, size) = if format == ImageFormat::Image { image_header(image)? } else { (0, 0) };
             let offset = domain.spec.load_offset.unwrap_or(offset);
@@ -75,7 +72,7 @@ fn layout(domain: &Domain) -> Result<Layout, LoadError> {
     if end > top || top < memory.base {
         Err(LoadError::TooLarge)
     } else {
-        Ok(Layout { copies, segments, initramfs, entry, device_tree })
+        Ok(Layout { copies, initramfs, entry, device_tree })
     }
 }
 
@@ -116,10 +113,7 @@ pub fn step(core: &CoreLocal, domain: &Domain) -> Result<bool, LoadError> {
 /// See [`LoadError`].
 #[inline(never)] // its frame is large
 pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
-    let Layout { segments, initramfs, entry, device_tree, .. } = layout(domain)?;
-    if let Some(image) = segments {
-        put_segments(core, domain, image)?;
-    }
+    let Layout { initramfs, entry, device_tree, .. } = layout(domain)?;
     let view = DomainView {
         board: domain.spec.board,
         contexts: domain.contexts().len() as u32,
@@ -163,28 +157,18 @@ fn image_header(image: &[u8]) -> Result<(u64, u64), LoadError> {
     number(image, 8).zip(number(image, 16)).ok_or(LoadError::Format)
 }
 
-/// The segments of an AArch64 ELF file that are loaded.
-fn segments(file: &ElfBytes<'_, LittleEndian>) -> Result<impl Iterator<Item = ProgramHeader>, LoadError> {
-    Ok(file.segments().ok_or(LoadError::Format)?.iter().filter(|segment| segment.p_type == PT_LOAD))
-}
-
-/// Its entry and the end of its highest segment.
-fn elf_bounds(domain: &Domain, image: &[u8]) -> Result<(u64, u64), LoadError> {
+/// Adds the segments of an ELF file that are loaded; its entry and the end of its highest segment.
+fn add_segments(domain: &Domain, image: &'static [u8], copies: &mut Copies) -> Result<(u64, u64), LoadError> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(image).map_err(|_| LoadError::Format)?;
     let mut end = 0;
-    for segment in segments(&file)? {
+    let segments = file.segments().ok_or(LoadError::Format)?.iter();
+    for segment in segments.filter(|segment| segment.p_type == PT_LOAD) {
         if !domain.spec.memory.contains(segment.p_paddr, segment.p_memsz) {
             return Err(LoadError::TooLarge);
         }
         end = end.max(segment.p_paddr.wrapping_add(segment.p_memsz));
+        let bytes = file.segment_data(&segment).map_err(|_| LoadError::Format)?;
+        copies.try_push((segment.p_paddr, bytes)).map_err(|_| LoadError::Segments)?;
     }
     Ok((file.ehdr.e_entry, end))
-}
-
-fn put_segments(core: &CoreLocal, domain: &Domain, image: &[u8]) -> Result<(), LoadError> {
-    let file = ElfBytes::<LittleEndian>::minimal_parse(image).map_err(|_| LoadError::Format)?;
-    for segment in segments(&file)? {
-        put(core, domain, segment.p_paddr, file.segment_data(&segment).map_err(|_| LoadError::Format)?)?;
-    }
-    Ok(())
 }

@@ -365,6 +365,11 @@ fn team(
     kernel().arena.place(Team::new(spec, index as u32, members, region)).map(|team| -> &Team { team }).ok_or(FULL)
 }
 
+#[inline(never)] // its frame is large
+fn new_table(arena: &Arena) -> Option<&'static Table> {
+    arena.place(Table::new())
+}
+
 /// Makes a domain out of its part of the manifest.
 fn make(
     index: usize,
@@ -378,13 +383,13 @@ fn make(
     let memory = free.take(spec.memory.size).ok_or(NO_RAM)?;
     let place = |team: &&'static Team| Some((*team, team.spec.members.iter().position(|name| *name == spec.name)?));
     let member = teams().iter().find_map(place).map(|(team, place)| Member::new(team, place));
-    let table = || arena.place(Table::new());
+    let table = || new_table(arena);
     let stage2 = Stage2::new(table().ok_or(FULL)?, (index as u8).wrapping_add(1));
     let checkpoints = match member.as_ref().map(|member| member.team.spec) {
         Some(group) if group.checkpoint_ms > 0 => {
             let region = free.take(manifest::checkpoint_bytes(memory.length)).ok_or(NO_RAM)?;
             let own = Arena::over(region).map_err(|_| FULL)?;
-            let table = || own.place(Table::new());
+            let table = || new_table(&own);
             stage2.map(spec.memory.base, memory, Grain::Page, checkpoint::CLEAN, table).map_err(|_| FULL)?;
             Some(Checkpoints::new(&own, memory.length, count, group).ok_or(FULL)?)
         }

@@ -29,7 +29,7 @@ mod parse;
 mod tests;
 mod validate;
 
-pub use error::{ManifestError, Place, Reason, Value, Words};
+pub use error::{Kind, ManifestError, Place, Reason, Value, Words};
 pub use group::{ErrorTable, GroupAction, GroupError, GroupSpec, InjectedFault, MAX_GROUPS, MAX_MEMBERS, Role};
 pub use validate::checkpoint_bytes;
 

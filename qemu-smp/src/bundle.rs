@@ -215,7 +215,7 @@ impl Planner<'_> {
     /// In the kernel's words.
     fn missing(&self, key: &'static str, given: &str) -> Failure {
         let error = ManifestError {
-            place: Place::Property(&self.domain.name, key, Value::Text(given)),
+            place: Place::Property(manifest::Kind::Domain, &self.domain.name, key, Value::Text(given)),
             reason: Reason::NoSuchFile,
         };
         self.error(key, &error.to_string())

@@ -1,7 +1,7 @@
 //! From a scenario to the manifest that the kernel reads, and the kernel's own checks of it with
 //! the place in the scenario file.
 
-use domains::manifest::{COMPATIBLE, Machine, Manifest, ManifestError, Place, Reason, Value};
+use domains::manifest::{COMPATIBLE, Kind, Machine, Manifest, ManifestError, Place, Reason, Value};
 use vm_fdt::{Error, FdtWriter};
 
 use crate::bundle::{Bundle, DomainFiles};
@@ -102,7 +102,7 @@ fn write_domain<'a>(tree: &mut FdtWriter, domain: &'a Domain, files: &DomainFile
         Ok(node) if !domain.name.is_empty() => node,
         _ => {
             return Err(Unwritable::Manifest(ManifestError {
-                place: Place::Domain(&domain.name),
+                place: Place::Node(Kind::Domain, &domain.name),
                 reason: Reason::BadName,
             }));
         }
@@ -122,7 +122,7 @@ fn write_domain<'a>(tree: &mut FdtWriter, domain: &'a Domain, files: &DomainFile
         let Some(text) = text else { continue };
         tree.property_string(key, text).map_err(|error| match error {
             Error::InvalidString => Unwritable::Manifest(ManifestError {
-                place: Place::Property(&domain.name, key, Value::Unknown),
+                place: Place::Property(Kind::Domain, &domain.name, key, Value::Unknown),
                 reason: Reason::NotText,
             }),
             other => Unwritable::Tree(other),
@@ -158,7 +158,7 @@ fn write_group<'a>(tree: &mut FdtWriter, group: &'a Group) -> Result<(), Unwrita
         Ok(node) if !group.name.is_empty() => node,
         _ => {
             return Err(Unwritable::Manifest(ManifestError {
-                place: Place::Group(&group.name),
+                place: Place::Node(Kind::Group, &group.name),
                 reason: Reason::BadName,
             }));
         }
@@ -167,7 +167,7 @@ fn write_group<'a>(tree: &mut FdtWriter, group: &'a Group) -> Result<(), Unwrita
     for (key, words) in std::iter::once(("members", &group.members)).chain(rows) {
         tree.property_string_list(key, words.clone()).map_err(|error| match error {
             Error::InvalidString => Unwritable::Manifest(ManifestError {
-                place: Place::GroupProperty(&group.name, key, Value::Unknown),
+                place: Place::Property(Kind::Group, &group.name, key, Value::Unknown),
                 reason: Reason::NotText,
             }),
             other => Unwritable::Tree(other),
@@ -214,27 +214,29 @@ fn located(source: &Source, scenario: &Scenario, error: &ManifestError<'_>) -> F
         Index(found.unwrap_or_default())
     };
     let path = match (&error.place, &error.reason) {
-        (Place::Property(domain, key, _), _) => {
+        (Place::Property(Kind::Domain, domain, key, _), _) => {
             let mut path = vec![Key("domain"), index(domain)];
             path.extend(keys(key));
             path
         }
-        (Place::Domain(name), Reason::BadName | Reason::SameName) => {
+        (Place::Node(Kind::Domain, name), Reason::BadName | Reason::SameName) => {
             vec![Key("domain"), index(name), Key("name")]
         }
-        (Place::Domain(name), _) => vec![Key("domain"), index(name)],
-        (Place::GroupProperty(group, key, _), _) => {
+        (Place::Node(Kind::Domain, name), _) => vec![Key("domain"), index(name)],
+        (Place::Property(Kind::Group, group, key, _), _) => {
             let mut path = vec![Key("group"), group_index(group)];
             path.extend(group_keys(key));
             path
         }
-        (Place::Group(name), Reason::BadName | Reason::SameGroup) => vec![Key("group"), group_index(name), Key("name")],
-        (Place::Group(name), Reason::NoSuchDomain(_) | Reason::MemberOfTwo(_) | Reason::MemberCount(_)) => {
+        (Place::Node(Kind::Group, name), Reason::BadName | Reason::SameGroup) => {
+            vec![Key("group"), group_index(name), Key("name")]
+        }
+        (Place::Node(Kind::Group, name), Reason::NoSuchDomain(_) | Reason::MemberOfTwo(_) | Reason::MemberCount(_)) => {
             vec![Key("group"), group_index(name), Key("members")]
         }
-        (Place::Group(name), _) => vec![Key("group"), group_index(name)],
-        (Place::Node(name), _) => vec![Key(name)],
-        (Place::Setting(node, key, _), _) => {
+        (Place::Node(Kind::Group, name), _) => vec![Key("group"), group_index(name)],
+        (Place::Node(Kind::Setting, name), _) => vec![Key(name)],
+        (Place::Property(Kind::Setting, node, key, _), _) => {
             let mut path = vec![Key(node)];
             path.extend(keys(key));
             path

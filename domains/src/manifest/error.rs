@@ -19,15 +19,20 @@ pub struct ManifestError<'a> {
 pub struct Words(pub &'static [&'static str]);
 
 crate::displayed! {
-    /// A place in a manifest: a property's domain or other node, its name and value.
+    /// What a node of a manifest is about.
+    pub enum Kind {
+        Domain = "domain ",
+        Group = "group ",
+        Setting = "",
+    }
+}
+
+crate::displayed! {
+    /// A place in a manifest: a node, or a property of one and its value.
     pub enum Place<'a> {
         Manifest = "manifest",
-        Domain(name: &'a str) = "domain {name}",
-        Property(domain: &'a str, key: &'a str, value: Value<'a>) = "domain {domain}: {key}{value}",
-        Group(name: &'a str) = "group {name}",
-        GroupProperty(group: &'a str, key: &'a str, value: Value<'a>) = "group {group}: {key}{value}",
-        Node(name: &'a str) = "{name}",
-        Setting(node: &'a str, key: &'a str, value: Value<'a>) = "{node}: {key}{value}",
+        Node(kind: Kind, name: &'a str) = "{kind}{name}",
+        Property(kind: Kind, node: &'a str, key: &'a str, value: Value<'a>) = "{kind}{node}: {key}{value}",
     }
 }
 

@@ -1,8 +1,9 @@
 //! Groups: a primary, its standbys, and what follows when one of them fails.
 
 use super::parse::{Checked, Fields, Node, Property, node, properties};
+use super::validate::check;
 use super::validate::is_name;
-use super::{MEMORY_GRANULE, Manifest, ManifestError, Place, Reason, Value, Words};
+use super::{Kind, MEMORY_GRANULE, Manifest, ManifestError, Place, Reason, Value, Words};
 use arrayvec::ArrayVec;
 use core::str::Split;
 
@@ -175,9 +176,9 @@ impl<'a> Node<'a> for ErrorTable {
 
 impl<'a> Manifest<'a> {
     /// Checks all groups.
-    pub(super) fn check_groups(&self) -> Result<(), ManifestError<'a>> {
+    pub(super) fn check_groups(&self) -> Checked<'a, ()> {
         for (index, group) in self.groups.iter().enumerate() {
-            let odd = |reason| Err(ManifestError { place: Place::Group(group.name), reason });
+            let odd = |reason| Err(ManifestError { place: Place::Node(Kind::Group, group.name), reason });
             if !is_name(group.name) {
                 return odd(Reason::BadName);
             }
@@ -196,11 +197,9 @@ impl<'a> Manifest<'a> {
                 if again || earlier().any(|other| other.members.contains(member)) {
                     return odd(Reason::MemberOfTwo(member));
                 }
-                if domain.cores.min > group.standby_cores {
-                    let reason = Reason::MoreThan("standby-cores", group.standby_cores.into());
-                    let value = Value::Number(domain.cores.min.into());
-                    return Err(ManifestError { place: Place::Property(member, "cores-min", value), reason });
-                }
+                let (min, most) = (domain.cores.min, group.standby_cores);
+                let more = Reason::MoreThan("standby-cores", most.into());
+                check(Kind::Domain, member, [(min > most, "cores-min", Value::Number(min.into()), more)])?;
             }
             group.check()?;
         }
@@ -209,13 +208,11 @@ impl<'a> Manifest<'a> {
 }
 
 impl<'a> GroupSpec<'a> {
-    fn check(&self) -> Result<(), ManifestError<'a>> {
+    fn check(&self) -> Checked<'a, ()> {
         use GroupAction::{Ignore, Restart, RollBack, TakeOver};
-        let wrong =
-            |key, value, reason| Err(ManifestError { place: Place::GroupProperty(self.name, key, value), reason });
-        if !self.region_size.is_multiple_of(MEMORY_GRANULE) || self.region_size > 1 << 30 {
-            return wrong("region-size", Value::Address(self.region_size), Reason::NotAMultipleOf(MEMORY_GRANULE));
-        }
+        let (size, granule) = (self.region_size, Reason::NotAMultipleOf(MEMORY_GRANULE));
+        let is_odd = !size.is_multiple_of(MEMORY_GRANULE) || size > 1 << 30;
+        check(Kind::Group, self.name, [(is_odd, "region-size", Value::Address(size), granule)])?;
         for ((error, row), key) in GroupError::ALL.into_iter().zip(self.table).zip(ON) {
             for (action, role) in row.into_iter().zip([Role::Primary, Role::Standby, Role::Promoted]) {
                 let goes_on = matches!(error, GroupError::Heartbeat | GroupError::Stall);
@@ -226,9 +223,8 @@ impl<'a> GroupSpec<'a> {
                     RollBack => error == GroupError::Silent || self.checkpoint_ms == 0 || role == Role::Standby,
                     GroupAction::Stop => false,
                 };
-                if impossible {
-                    return wrong(key, Value::Text(action.name()), Reason::ImpossibleAction(role.name()));
-                }
+                let reason = Reason::ImpossibleAction(role.name());
+                check(Kind::Group, self.name, [(impossible, key, Value::Text(action.name()), reason)])?;
             }
         }
         Ok(())

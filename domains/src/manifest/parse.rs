@@ -1,7 +1,7 @@
 //! From the tree to a [`Manifest`]: what is there, and of the right type. Whether it makes sense is
 //! [`Manifest::validate`]'s business.
 
-use super::{Action, Board, COMPATIBLE, ImageFormat, Manifest, ManifestError, Place, Reason, Value, Words};
+use super::{Action, Board, COMPATIBLE, ImageFormat, Kind, Manifest, ManifestError, Place, Reason, Value, Words};
 use crate::protocol::ExpectedEnd;
 use crate::tree;
 use arrayvec::ArrayVec;
@@ -26,16 +26,10 @@ impl<'a> Manifest<'a> {
         }
         let mut manifest = Self { domains: ArrayVec::new(), groups: ArrayVec::new(), governor: None, power: None };
         for node in root.children() {
-            let fields = Fields { node, place: Place::Node, property: Place::Setting };
+            let fields = Fields { node, kind: Kind::Setting };
             let repeated = match node.name {
-                "domains" => {
-                    let item = |node| Fields { node, place: Place::Domain, property: Place::Property };
-                    fields.list(&mut manifest.domains, Reason::TooManyDomains, item)?
-                }
-                "groups" => {
-                    let item = |node| Fields { node, place: Place::Group, property: Place::GroupProperty };
-                    fields.list(&mut manifest.groups, Reason::TooManyGroups, item)?
-                }
+                "domains" => fields.list(&mut manifest.domains, Kind::Domain, Reason::TooManyDomains)?,
+                "groups" => fields.list(&mut manifest.groups, Kind::Group, Reason::TooManyGroups)?,
                 "governor" => manifest.governor.replace(fields.whole()?).is_some(),
                 "power" => manifest.power.replace(fields.whole()?).is_some(),
                 other => return Err(whole(Reason::UnknownNode(other))),
@@ -52,10 +46,7 @@ impl<'a> Manifest<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'t, 'a> {
     pub(super) node: FdtNode<'t, 'a>,
-    /// How an error names the node.
-    place: fn(&'a str) -> Place<'a>,
-    /// How an error names a property of it.
-    property: fn(&'a str, &'a str, Value<'a>) -> Place<'a>,
+    kind: Kind,
 }
 
 /// What is read out of a node, or out of some of its properties; see [`node`].
@@ -143,7 +134,7 @@ properties! { |fields, key, value|
     ExpectedEnd => fields.word(key, value, Self::from_name, &Self::NAMES);
 }
 
-impl<'t, 'a> Fields<'t, 'a> {
+impl<'a> Fields<'_, 'a> {
     /// All that the node says.
     fn whole<T: Node<'a>>(self) -> Checked<'a, T> {
         if let Some(child) = self.node.children().next() {
@@ -198,15 +189,15 @@ impl<'t, 'a> Fields<'t, 'a> {
     fn list<T: Node<'a>, const MOST: usize>(
         self,
         list: &mut ArrayVec<T, MOST>,
+        kind: Kind,
         too_many: Reason<'a>,
-        item: impl Fn(FdtNode<'t, 'a>) -> Self,
     ) -> Checked<'a, bool> {
         let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
         if let Some(property) = self.node.properties().next() {
             return whole(Reason::UnknownProperty(property.name));
         }
         for node in self.node.children() {
-            if list.try_push(item(node).whole()?).is_err() {
+            if list.try_push(Fields { node, kind }.whole()?).is_err() {
                 return whole(too_many);
             }
         }
@@ -214,11 +205,11 @@ impl<'t, 'a> Fields<'t, 'a> {
     }
 
     pub(super) fn odd(self, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: (self.place)(self.node.name), reason }
+        ManifestError { place: Place::Node(self.kind, self.node.name), reason }
     }
 
     pub(super) fn wrong(self, key: &'a str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: (self.property)(self.node.name, key, value), reason }
+        ManifestError { place: Place::Property(self.kind, self.node.name, key, value), reason }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Whether a manifest makes sense, by itself and on a given machine.
 
+use super::parse::Checked;
 use super::{
-    BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DomainSpec, ImageFormat, MAX_CONTEXTS, MEMORY_GRANULE, MEMORY_LIMIT,
-    Machine, Manifest, ManifestError, Place, Reason, Value,
+    BOARD_MEMORY_BASE, Board, COMMAND_LINE_MAX, DomainSpec, ImageFormat, Kind, MAX_CONTEXTS, MEMORY_GRANULE,
+    MEMORY_LIMIT, Machine, Manifest, ManifestError, Place, Reason, Value,
 };
 
 impl<'a> Manifest<'a> {
     /// Checks every domain, the governor and the power settings, and that together they fit the machine; `exists` says whether a file is
     /// in the archive. The first fault found is the answer.
-    pub fn validate(&self, machine: &Machine, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
+    pub fn validate(&self, machine: &Machine, exists: impl Fn(&str) -> bool) -> Checked<'a, ()> {
         let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
         if self.domains.is_empty() {
             return whole(Reason::NoDomain);
@@ -17,7 +18,7 @@ impl<'a> Manifest<'a> {
         for (index, domain) in self.domains.iter().enumerate() {
             domain.check(&exists)?;
             if self.domains.iter().take(index).any(|earlier| earlier.name == domain.name) {
-                return Err(ManifestError { place: Place::Domain(domain.name), reason: Reason::SameName });
+                return Err(ManifestError { place: Place::Node(Kind::Domain, domain.name), reason: Reason::SameName });
             }
             cores = cores.saturating_add(u64::from(domain.cores.start));
             memory = memory.saturating_add(domain.memory.size);
@@ -35,19 +36,11 @@ impl<'a> Manifest<'a> {
             };
             memory = memory.saturating_add(copies).saturating_add(group.region_size);
         }
-        if let Some(spec) = self.governor
-            && spec.low_permille >= spec.high_permille
-        {
-            let place = Place::Setting("governor", "low-permille", Value::Number(spec.low_permille.into()));
-            return Err(ManifestError {
-                place,
-                reason: Reason::OutOfRange(0, spec.high_permille.saturating_sub(1).into()),
-            });
-        }
-        if self.power.is_some_and(|power| power.break_even_us == 0) {
-            let place = Place::Setting("power", "break-even-us", Value::Number(0));
-            return Err(ManifestError { place, reason: Reason::Zero });
-        }
+        let (low, high) = self.governor.map_or((0, 1), |spec| (spec.low_permille, spec.high_permille));
+        let below = Reason::OutOfRange(0, high.saturating_sub(1).into());
+        check(Kind::Setting, "governor", [(low >= high, "low-permille", Value::Number(low.into()), below)])?;
+        let is_free = self.power.is_some_and(|power| power.break_even_us == 0);
+        check(Kind::Setting, "power", [(is_free, "break-even-us", Value::Number(0), Reason::Zero)])?;
         if cores > machine.cores as u64 {
             return whole(Reason::TooManyCores(cores, machine.cores as u64));
         }
@@ -64,15 +57,26 @@ pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= 31 && name.bytes().all(allowed)
 }
 
+/// Whether a rule is broken, by which property, its value there, and what is wrong with that.
+type Rule<'a> = (bool, &'static str, Value<'a>, Reason<'a>);
+
+/// Checks a node's rules.
+pub(super) fn check<'a, const N: usize>(kind: Kind, node: &'a str, rules: [Rule<'a>; N]) -> Checked<'a, ()> {
+    let broken = rules.into_iter().find(|(broken, ..)| *broken);
+    broken.map_or(Ok(()), |(_, key, value, reason)| {
+        Err(ManifestError { place: Place::Property(kind, node, key, value), reason })
+    })
+}
+
 /// What checkpoints of a domain with so much memory take: as much again, tables that map pages, contexts and devices.
 pub fn checkpoint_bytes(size: u64) -> u64 {
     size.saturating_add((size / 256).saturating_add(1 << 20).next_multiple_of(MEMORY_GRANULE))
 }
 
 impl<'a> DomainSpec<'a> {
-    fn check(&self, exists: impl Fn(&str) -> bool) -> Result<(), ManifestError<'a>> {
+    fn check(&self, exists: impl Fn(&str) -> bool) -> Checked<'a, ()> {
         if !is_name(self.name) {
-            return Err(ManifestError { place: Place::Domain(self.name), reason: Reason::BadName });
+            return Err(ManifestError { place: Place::Node(Kind::Domain, self.name), reason: Reason::BadName });
         }
         let [min, start, max, most] = [self.cores.min, self.cores.start, self.cores.max, MAX_CONTEXTS].map(u64::from);
         let contexts = Reason::OutOfRange(1, most);
@@ -83,7 +87,6 @@ impl<'a> DomainSpec<'a> {
         let load_offset = self.load_offset.unwrap_or(0);
         let offset_of_none = self.load_offset.is_some() && self.format != ImageFormat::Raw;
         let initramfs = self.initramfs.unwrap_or(self.image);
-        // Whether a rule is broken, by which property, its value there, and what is wrong with that.
         let rules = [
             (max == 0 || max > most, "cores-max", Value::Number(max), contexts),
             (start == 0, "cores-start", Value::Number(start), contexts),
@@ -100,11 +103,6 @@ impl<'a> DomainSpec<'a> {
             (!exists(self.image), "image", Value::Text(self.image), Reason::NoSuchFile),
             (!exists(initramfs), "initramfs", Value::Text(initramfs), Reason::NoSuchFile),
         ];
-        match rules.into_iter().find(|(broken, ..)| *broken) {
-            None => Ok(()),
-            Some((_, key, value, reason)) => {
-                Err(ManifestError { place: Place::Property(self.name, key, value), reason })
-            }
-        }
+        check(Kind::Domain, self.name, rules)
     }
 }

@@ -52,7 +52,7 @@ pub struct Demand {
     pub min: u32,
     /// The most that it gets.
     pub max: u32,
-    /// Contexts that are on.
+    /// Contexts that are on, on cores that it owns.
     pub contexts_on: u32,
     /// All its contexts.
     pub contexts: u32,

@@ -1,5 +1,6 @@
 //! The governor's tick, on the first core: sees what domains need, asks `hotplug::governor`, moves the cores.
 
+use crate::arch::context::Context;
 use crate::arch::core_local::CoreLocal;
 use crate::arch::timer;
 use crate::boot::{self, kernel};
@@ -104,7 +105,11 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
         let whole = period.wrapping_mul(u64::from(owned.max(1)));
         let busy = whole.saturating_sub(idle.get(index).copied().unwrap_or(0)).wrapping_mul(1000);
         let busy = busy.checked_div(whole).unwrap_or(0);
-        let on = |context: &&crate::arch::context::Context| context.power.affinity_info() != AffinityState::Off;
+        // What waits for a core that wakes has one, and so has what is asked to leave one: both are not folded.
+        let owned_by = |id: CoreId| kernel().ledger.is(id, CoreState::Owned(domain.id));
+        let on = |context: &&Context| {
+            context.power.affinity_info() != AffinityState::Off && context.seat.now().is_some_and(owned_by)
+        };
         Demand {
             domain: domain.id,
             priority: domain.spec.priority as u8,

@@ -639,11 +639,14 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
     }
 }
 
-/// The cores of a domain's further contexts, on which no heartbeat depends, take an errand from one look to the next.
+/// The cores of a domain that is on several, as heartbeats may depend on one alone, take an errand from one look to the
+/// next.
 fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
     // Once each, however many are on it.
-    let cores = CoreSet::from_iter(domain.contexts().iter().skip(1).filter_map(|context| context.seat.now()));
-    for other in cores.iter().filter(|id| *id != core.id).filter_map(boot::core) {
+    // The core that it lodges on is looked at for its host.
+    let own = |context: &Context| boot::core(context.seat.now()?).filter(|core| !lodges(core, context));
+    let cores = CoreSet::from_iter(domain.contexts().iter().filter_map(own).map(|core| core.id));
+    for other in cores.iter().filter(|id| cores.count() > 1 && *id != core.id).filter_map(boot::core) {
         if other.unread.swap(true, Relaxed) {
             return failed(core, domain, GroupError::Silent, EndKind::Hung);
         }

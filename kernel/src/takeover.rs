@@ -25,6 +25,7 @@ use crate::domain::{self, Domain, post};
 use crate::platform::firmware;
 use crate::platform::machine::Region;
 use crate::trace::{self, About};
+use crate::transfer::{self, AllQuotas};
 use crate::{govern, schedule};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -697,6 +698,17 @@ fn lose_lodger(core: &'static CoreLocal, lost: &CoreLocal, domain: &'static Doma
     domain.stop(core, EndKind::Hung);
     if let Some((slot, _)) = lost.queue.entries().find(|(_, id)| *id == first.id) {
         domain::abandon(core, lost, slot, first);
+    }
+    // Of its host nobody may be there who could be missed.
+    let owner = kernel().ledger.read(lost.id).and_then(|record| record.state.owner());
+    let Some(host) = owner.and_then(domain::by_id) else { return };
+    let mut placement = host.placement.lock();
+    if lost.residents() == 0 {
+        placement.spare.remove(lost.id);
+        hotplug::transfer::fail(&kernel().ledger, &AllQuotas, lost.id, host.id);
+        drop(placement);
+        domain::trace_owner(core, lost.id);
+        transfer::report(lost.id, 0, Err(Reason::FailedCore));
     }
 }
 

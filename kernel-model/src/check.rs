@@ -211,8 +211,9 @@ fn name(context: &Context) -> String {
 
 /// Whether a core is on its way somewhere: what it was asked for has not ended.
 pub fn in_flight() -> bool {
-    boot::peek().ledger.cores().any(|(_, record)| {
+    boot::peek().ledger.cores().any(|(id, record)| {
         matches!(record.state, CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_))
+            && !teams::is_lost(id.index())
     }) || teams::in_flight().is_some()
 }
 
@@ -281,6 +282,7 @@ fn sleeps_rightly(core: &CoreLocal) {
             && context.runs()
             && !context.is_interrupted()
             && !context.is_struck()
+            && !teams::is_starved(context)
         {
             violation(&format!("{} sleeps over an interrupt", name(context)));
         }
@@ -303,7 +305,14 @@ fn domain_is_sound(domain: &Domain) {
         .iter()
         .filter(|core| words().any(|(id, state)| id == core.id && teams::lodges_at(state, domain, id.index())))
         .count() as u16;
-    let expected = QuotaCounts { owned: cores, coming, leaving: 0, granted: counts.granted };
+    let mut expected = QuotaCounts { owned: cores, coming, leaving: 0, granted: counts.granted };
+    for (_, state) in words().filter(|(id, _)| teams::is_lost(id.index())) {
+        if let CoreState::Asked(owner, heir) = state {
+            let asked = u16::from(owner == domain.id);
+            (expected.owned, expected.leaving) = (expected.owned + asked, asked + expected.leaving);
+            expected.coming += u16::from(heir == Heir::Domain(domain.id));
+        }
+    }
     if counts != expected {
         violation(&format!("domain {this} is counted as {counts:?}, and owns {cores} cores"));
     }
@@ -318,7 +327,9 @@ fn domain_is_sound(domain: &Domain) {
                 queues == 0 && context.seat.now().is_none() && !runs
             }
             AffinityState::On => queues == 1 && context.runs(),
-            AffinityState::OnPending => false,
+            AffinityState::OnPending => {
+                waits_for_core(domain) || teams::is_lost_in_part(domain) || teams::is_starved(context)
+            }
         };
         if !right && domain.life.peek().phase != Phase::Ended {
             let (seat, runs) = (context.seat.now(), context.runs());
@@ -336,10 +347,10 @@ fn domain_is_sound(domain: &Domain) {
         violation(&format!("domain {this}'s spare cores are {spare}, noted are {}", placement.spare));
     }
     let folded: usize = words().filter(|(_, state)| own(*state)).map(|(id, _)| attached(id).saturating_sub(1)).sum();
-    if placement.folded != folded {
+    if placement.folded != folded && !teams::is_lost_in_part(domain) {
         violation(&format!("domain {this} has {folded} folded contexts, noted are {}", placement.folded));
     }
-    if folded > 0 && !spare.is_empty() {
+    if folded > 0 && !spare.is_empty() && !teams::is_lost_in_part(domain) {
         violation(&format!("domain {this} has {folded} folded contexts, and spare cores {spare}"));
     }
     let now = domain.life.peek();
@@ -349,7 +360,7 @@ fn domain_is_sound(domain: &Domain) {
         Phase::Stopping if !waits_for_core(domain) && !has_silent(domain) => {
             violation(&format!("domain {this} does not come to its end: {now:?}"))
         }
-        Phase::Running if usize::from(now.members) != on => {
+        Phase::Running if usize::from(now.members) != on && !domain.contexts().iter().any(teams::is_starved) => {
             violation(&format!("domain {this} has {on} contexts on, and counts {}", now.members));
         }
         _ => {}

@@ -54,6 +54,7 @@ impl Guest<'_> {
 
 /// HVC with these registers; the answer, unless another context is loaded by then.
 pub fn call(core: &'static CoreLocal, context: &'static Context, arguments: &[u64]) -> Option<[u64; 4]> {
+    let life = LifeOf::now(context);
     step();
     let mut registers = Registers::default();
     for (register, value) in registers.x.iter_mut().zip(arguments) {
@@ -62,7 +63,7 @@ pub fn call(core: &'static CoreLocal, context: &'static Context, arguments: &[u6
     let next = call::handle(&mut Guest { core, context, registers: &mut registers });
     go_on(core, next);
     let answer = registers.x.first_chunk().copied().unwrap_or_default();
-    is_loaded(core, context).then_some(answer)
+    life.is_loaded(core, context).then_some(answer)
 }
 
 fn go_on(core: &'static CoreLocal, next: Next) {
@@ -71,12 +72,24 @@ fn go_on(core: &'static CoreLocal, next: Next) {
     }
 }
 
-fn is_loaded(core: &CoreLocal, context: &Context) -> bool {
-    core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context))
+/// A domain's life, by its number: in the next one its contexts know nothing of what this one was answered.
+struct LifeOf(u32);
+
+impl LifeOf {
+    fn now(context: &Context) -> Self {
+        Self(context.domain.life.peek().boots)
+    }
+
+    /// Whether the context is loaded still, and lives this life.
+    fn is_loaded(&self, core: &CoreLocal, context: &Context) -> bool {
+        context.domain.life.peek().boots == self.0
+            && core.current().is_some_and(|(_, loaded)| std::ptr::eq(loaded, context))
+    }
 }
 
 /// An access to the control port (`exits::abort`); what was read, unless another context is loaded by then.
 pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64, written: Option<u32>) -> Option<u32> {
+    let life = LifeOf::now(context);
     step();
     let domain = context.domain;
     let kind = written.map_or(AccessKind::Read, |value| AccessKind::Write(u64::from(value)));
@@ -94,11 +107,12 @@ pub fn control(core: &'static CoreLocal, context: &'static Context, offset: u64,
         transfer::said(core, domain, said);
     }
     go_on(core, Next::Continue);
-    is_loaded(core, context).then_some(read)
+    life.is_loaded(core, context).then_some(read)
 }
 
 /// The guest refreshes its watchdog (`exits::abort`). Whether the caller is still loaded.
 pub fn refresh(core: &'static CoreLocal, context: &'static Context) -> bool {
+    let life = LifeOf::now(context);
     step();
     let domain = context.domain;
     core.trace().exits.count(domain.id.index());
@@ -117,7 +131,7 @@ pub fn refresh(core: &'static CoreLocal, context: &'static Context) -> bool {
         takeover::refreshed(core, domain, patience);
     }
     go_on(core, Next::Continue);
-    is_loaded(core, context)
+    life.is_loaded(core, context)
 }
 
 /// The guest interrupts one of its CPUs.
@@ -131,12 +145,13 @@ pub fn interrupt_other(core: &'static CoreLocal, context: &'static Context, targ
 
 /// The guest routes the control port's interrupt to one of its CPUs. Whether the caller is still loaded.
 pub fn route(core: &'static CoreLocal, context: &'static Context, target: usize) -> bool {
+    let life = LifeOf::now(context);
     step();
     let domain = context.domain;
     domain.vgic.route(target, &mut Port { domain, core });
     context.refresh_interrupts(core);
     go_on(core, Next::Continue);
-    is_loaded(core, context)
+    life.is_loaded(core, context)
 }
 
 /// WFI that traps.

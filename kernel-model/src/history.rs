@@ -1,6 +1,6 @@
 //! What happened in this world: counts, and the last steps for whoever has to find out why a check failed.
 
-use crate::simulation;
+use crate::{simulation, teams};
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -89,7 +89,8 @@ fn outcome(violation: Option<&str>) -> Value {
             counts.insert((*what).to_owned(), plain.unwrap_or_else(|| json!(kinds)));
         }
         let steps: Vec<String> = history.steps.borrow().iter().map(shown).collect();
-        let mut outcome = json!({ "moves": history.moves.get(), "steps": simulation::steps(), "counts": counts });
+        let (moves, faults) = (history.moves.get(), teams::faults());
+        let mut outcome = json!({ "moves": moves, "faults": faults, "steps": simulation::steps(), "counts": counts });
         if let (Some(what), Some(fields)) = (violation, outcome.as_object_mut()) {
             fields.insert("violation".to_owned(), json!(what));
             fields.insert("history".to_owned(), json!(steps));

@@ -6,7 +6,7 @@
 //! ledger, another core's data, the clock, a domain's life, a mailbox, and at each lock. Which one does is drawn from a
 //! seed, as are the guests' behaviour and the orders; so a run repeats exactly. [`check`] looks on.
 //!
-//! A process is one world: the kernel's statics are its. `corral stress hotplug --model` runs as many as it needs.
+//! A process is one world: the kernel's statics are its. `corral stress hotplug` and `corral stress failover` run as many as they need.
 #![forbid(unsafe_code)]
 
 // To these crates the kernel's files say `use smp::...`, `use domains::...`, `use spin::...`. All names in them are the

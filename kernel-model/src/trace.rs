@@ -55,6 +55,11 @@ pub fn record(_core: &CoreLocal, event: Event, about: About<'_>, a: u64, b: u64)
         Event::CoreOwner => return, // `check` sees it before
         Event::Load => return,      // much of nothing
         Event::ContextMove => history::count("context moves"),
+        Event::DomainStart => {
+            if let About::Domain(domain) = about {
+                teams::begins(domain);
+            }
+        }
         Event::DomainRestart => history::count("restarts"),
         Event::DomainEnd => history::count("ends"),
         Event::CoreFailed => history::count("lost cores"),

@@ -300,21 +300,16 @@ impl World {
         let begin = simulation::now();
         // What the governor and idle cores do may follow from one another for a while.
         let mut calm = 0;
-        while calm < 20 {
+        loop {
             self.run_until_quiet();
             if teams::is_silent_first() {
                 return; // it hears the orders
             }
             calm = if check::in_flight() { 0 } else { calm + 1 };
-            let Some(due) = self.machine.due() else { break };
-            if simulation::now() > begin + PATIENCE {
-                break;
-            }
+            let goes_on = calm < 20 && simulation::now() <= begin + PATIENCE;
+            // The last moment that was found calm is the one that is checked: in the next one something may begin.
+            let Some(due) = self.machine.due().filter(|_| goes_on) else { break };
             self.machine.jump(due);
-        }
-        self.run_until_quiet();
-        if teams::is_silent_first() {
-            return;
         }
         if check::in_flight() {
             let what = teams::in_flight().unwrap_or("a core is still on its way".to_owned());

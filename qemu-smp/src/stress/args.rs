@@ -41,6 +41,30 @@ answers of `cores` and `domains` are looked at. In the end each guest says wheth
 Exit codes:
   0 all held   1 violated   2 wrong usage   3 set-up missing   4 time-out   130 interrupted")]
     Hotplug(HotplugArgs),
+    /// Domains that fail, and standbys that take over
+    #[command(after_help = "\
+Examples:
+  cargo corral stress failover                       10,000 faults in simulated groups
+  cargo corral stress failover --faults 100000 --cores 16 --seed 7
+  cargo corral stress failover --seed 7 --world 31   one world again, with its last steps
+  cargo corral stress failover --json > stress.json
+
+The model runs the kernel's own sources on simulated cores, a process for each world: a machine with one or two groups of
+two or three members, with drawn deadlines, error tables and restart limits, and domains beside them. Members hang, spin,
+crash, store wildly, panic, reset themselves, are not heard, or their core falls silent: at any time, amid a takeover, or as
+soon as they are promoted. In some worlds orders move cores meanwhile, and guests do what they want.
+
+A small specification looks on. One member serves in each epoch, and nobody of an older one writes the group's region or is
+heard outside; what was committed stays, in order, once; who is fenced is so in time; whoever gives no sign of life is found,
+and nobody else is taken for silent. After each burst of faults the group serves again, or has ended, and words, cores and
+quotas fit together. When that is violated, the seed and the last 50 steps are shown.
+
+Each fault, each error with what followed, and each outcome is counted and printed. `cargo corral failover` does the same to
+machines under QEMU, a fault each.
+
+Exit codes:
+  0 all held   1 violated   2 wrong usage   4 time-out   130 interrupted")]
+    Failover(FailoverArgs),
 }
 
 /// Options of `stress hotplug`.
@@ -77,4 +101,27 @@ pub struct HotplugArgs {
     /// Options of the set-up.
     #[command(flatten)]
     pub setup: SetupArgs,
+}
+
+/// Options of `stress failover`.
+#[derive(Clone, Debug, Args)]
+pub struct FailoverArgs {
+    /// The most cores of a machine
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=64))]
+    pub cores: u32,
+    /// How many faults happen [default: 10000]
+    #[arg(long, value_name = "F", value_parser = clap::value_parser!(u64).range(1..))]
+    pub faults: Option<u64>,
+    /// The same seed does the same
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Only the world with this number
+    #[arg(long, value_name = "N")]
+    pub world: Option<u64>,
+    /// Print the results as JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Write report.json to this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
 }

@@ -12,35 +12,50 @@ mod tests;
 use std::fs;
 use std::path::Path;
 
-pub use args::{HotplugArgs, StressArgs, Subject};
+pub use args::{FailoverArgs, HotplugArgs, StressArgs, Subject};
 use serde::Serialize;
 
 use crate::failure::{Code, Failure};
 use crate::ui::{Detail, Ui, say};
 use crate::workspace::Workspace;
 
-/// Cores that change hands in the model, and orders under QEMU.
+/// Cores that change hands in the model, faults there, and orders under QEMU.
 const MOVES: u64 = 100_000;
+const FAULTS: u64 = 10_000;
 const ORDERS: u64 = 200;
 
 /// Stresses what the user asked for.
 pub fn command(workspace: &Workspace, args: &StressArgs) -> Result<Option<Code>, Failure> {
-    let Subject::Hotplug(args) = &args.subject;
-    if args.qemu { on_qemu(workspace, args) } else { on_model(workspace, args) }
+    match &args.subject {
+        Subject::Hotplug(args) if args.qemu => on_qemu(workspace, args),
+        Subject::Hotplug(HotplugArgs { cores, moves, seed, world, json, report, .. }) => {
+            let (subject, events) = (model::Subject::Hotplug, moves.unwrap_or(MOVES));
+            let wanted = model::Wanted { subject, cores: *cores, events, seed: *seed, only: *world };
+            on_model(workspace, &wanted, *json, report.as_deref())
+        }
+        Subject::Failover(FailoverArgs { cores, faults, seed, world, json, report }) => {
+            let (subject, events) = (model::Subject::Failover, faults.unwrap_or(FAULTS));
+            let wanted = model::Wanted { subject, cores: *cores, events, seed: *seed, only: *world };
+            on_model(workspace, &wanted, *json, report.as_deref())
+        }
+    }
 }
 
-fn on_model(workspace: &Workspace, args: &HotplugArgs) -> Result<Option<Code>, Failure> {
+fn on_model(
+    workspace: &Workspace,
+    wanted: &model::Wanted,
+    as_json: bool,
+    folder: Option<&Path>,
+) -> Result<Option<Code>, Failure> {
     let ui = Ui::new(Detail::All);
     let model = model::build(workspace, ui)?;
-    let moves = args.moves.unwrap_or(MOVES);
-    let wanted = model::Wanted { cores: args.cores, moves, seed: args.seed, only: args.world };
-    let work = ui.work("moving simulated cores");
-    let report = model.run(&wanted, |moved| work.percent(100.0 * moved as f64 / moves as f64))?;
-    work.done(&format!("{} moves in {} worlds", report.moves, report.worlds));
-    if let Some(folder) = &args.report {
+    let work = ui.work(wanted.subject.work());
+    let report = model.run(wanted, |events| work.percent(100.0 * events as f64 / wanted.events as f64))?;
+    work.done(&format!("{} {} in {} worlds", report.events(), wanted.subject.events(), report.worlds));
+    if let Some(folder) = folder {
         store(folder, &report)?;
     }
-    if args.json {
+    if as_json {
         say(json(&report)?);
     } else {
         say(report.text());

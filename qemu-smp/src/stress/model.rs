@@ -19,22 +19,74 @@ use crate::workspace::Workspace;
 
 const PACKAGE: &str = "kernel-model";
 
-/// Cores that move in one world. Then its domains have mostly ended, or rest in one another's way.
-const MOVES: u64 = 400;
-
 /// Far longer than a world takes; one that runs on for ever is found by itself before that.
 const LIMIT: Limit = Limit::After(Duration::from_secs(300));
 
 /// A fault is tried after each turn of the scheduler up to this one; a move is over by then.
 const LATEST: u64 = 400;
 
+/// What worlds are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Cores that move.
+    #[default]
+    Hotplug,
+    /// Groups with faults.
+    Failover,
+}
+
+impl Subject {
+    /// Its word in `corral stress`.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hotplug => "hotplug",
+            Self::Failover => "failover",
+        }
+    }
+
+    /// What is done.
+    pub fn work(self) -> &'static str {
+        match self {
+            Self::Hotplug => "moving simulated cores",
+            Self::Failover => "breaking simulated groups",
+        }
+    }
+
+    /// What is counted.
+    pub fn events(self) -> &'static str {
+        match self {
+            Self::Hotplug => "moves",
+            Self::Failover => "faults",
+        }
+    }
+
+    /// The model's word for one world, and how much happens in it. Then its domains have mostly ended, or rest in one
+    /// another's way.
+    fn world(self) -> (&'static str, u64) {
+        match self {
+            Self::Hotplug => ("world", 400),
+            Self::Failover => ("failover", 60),
+        }
+    }
+
+    fn count(self, world: &World) -> u64 {
+        match self {
+            Self::Hotplug => world.moves,
+            Self::Failover => world.faults,
+        }
+    }
+}
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
+    /// What happens.
+    pub subject: Subject,
     /// The most cores of a machine.
     pub cores: u32,
-    /// At least as many cores move.
-    pub moves: u64,
+    /// At least as many cores move, or faults happen.
+    pub events: u64,
     /// Where all is drawn from.
     pub seed: u64,
     /// Only the world with this number.
@@ -53,6 +105,7 @@ pub(super) enum Count {
 #[derive(Debug, Deserialize)]
 struct World {
     moves: u64,
+    faults: u64,
     steps: u64,
     counts: BTreeMap<String, Count>,
     violation: Option<String>,
@@ -75,6 +128,8 @@ pub struct Violation {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// See [`Wanted`].
+    pub subject: Subject,
+    /// See [`Wanted`].
     pub seed: u64,
     /// See [`Wanted`].
     pub cores: u32,
@@ -82,6 +137,8 @@ pub struct Report {
     pub worlds: u64,
     /// Cores that changed hands, went off or came back.
     pub moves: u64,
+    /// Faults that were put into domains.
+    pub faults: u64,
     /// Accesses to what cores share.
     pub steps: u64,
     pub(super) counts: BTreeMap<String, Count>,
@@ -123,20 +180,20 @@ pub fn build(workspace: &Workspace, ui: Ui) -> Result<Model, Failure> {
 }
 
 impl Model {
-    /// Runs worlds, two at a time, until enough cores have moved; `progress` is told how many did.
+    /// Runs worlds, as many at a time as there are cores, until enough has happened; `progress` is told how much did.
     pub fn run(&self, wanted: &Wanted, progress: impl Fn(u64) + Sync) -> Result<Report, Failure> {
         let next = AtomicU64::new(wanted.only.unwrap_or(0));
-        let (moved, over) = (AtomicU64::new(0), AtomicBool::new(false));
+        let (happened, over) = (AtomicU64::new(0), AtomicBool::new(false));
         let ended = Mutex::new(BTreeMap::new());
         let work = || {
             while !over.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 let world = self.world(wanted, number);
-                let moves = world.as_ref().map_or(0, |world| world.moves);
-                let moved = moved.fetch_add(moves, Ordering::Relaxed) + moves;
-                progress(moved);
+                let events = world.as_ref().map_or(0, |world| wanted.subject.count(world));
+                let happened = happened.fetch_add(events, Ordering::Relaxed) + events;
+                progress(happened);
                 let failed = world.as_ref().map_or(true, |world| world.violation.is_some());
-                if failed || moved >= wanted.moves || wanted.only.is_some() {
+                if failed || happened >= wanted.events || wanted.only.is_some() {
                     over.store(true, Ordering::Relaxed);
                 }
                 ended.lock().unwrap_or_else(PoisonError::into_inner).insert(number, world);
@@ -144,7 +201,8 @@ impl Model {
         };
         let workers = if wanted.only.is_some() { 1 } else { workers() };
         thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-        let mut report = Report { seed: wanted.seed, cores: wanted.cores, ..Report::default() };
+        let Wanted { subject, seed, cores, .. } = *wanted;
+        let mut report = Report { subject, seed, cores, ..Report::default() };
         // In the order of their numbers, however fast each was.
         for (number, world) in ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
             report.add(number, world?);
@@ -154,7 +212,8 @@ impl Model {
 
     fn world(&self, wanted: &Wanted, number: u64) -> Result<World, Failure> {
         let seed = wanted.seed.wrapping_mul(1_000_003).wrapping_add(number);
-        self.say(&["world".to_owned(), seed.to_string(), wanted.cores.to_string(), MOVES.to_string()])
+        let (word, events) = wanted.subject.world();
+        self.say(&[word.to_owned(), seed.to_string(), wanted.cores.to_string(), events.to_string()])
     }
 
     /// Runs the program to its end, which is a line of JSON.
@@ -207,6 +266,7 @@ impl Report {
     fn add(&mut self, number: u64, world: World) {
         self.worlds += 1;
         self.moves += world.moves;
+        self.faults += world.faults;
         self.steps += world.steps;
         for (what, count) in world.counts {
             match (self.counts.get_mut(&what), count) {
@@ -224,11 +284,24 @@ impl Report {
         }
     }
 
+    /// How much happened of what it is about.
+    pub fn events(&self) -> u64 {
+        match self.subject {
+            Subject::Hotplug => self.moves,
+            Subject::Failover => self.faults,
+        }
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "seed       {}\nworlds     {} of up to {} cores\nmoves      {}\nsteps      {}",
-            self.seed, self.worlds, self.cores, self.moves, self.steps
+            "seed       {}\nworlds     {} of up to {} cores\n{:<10} {}\nsteps      {}",
+            self.seed,
+            self.worlds,
+            self.cores,
+            self.subject.events(),
+            self.events(),
+            self.steps
         );
         for (what, count) in &self.counts {
             // Writing to a string cannot fail.
@@ -250,9 +323,9 @@ impl Report {
 
     /// What happened, after which steps, and how to see it again.
     pub fn complaint(&self, violation: &Violation) -> String {
-        let (seed, cores, world) = (self.seed, self.cores, violation.world);
+        let (subject, seed, cores, world) = (self.subject.word(), self.seed, self.cores, violation.world);
         format!(
-            "{}\nviolated   {}\nagain      cargo corral stress hotplug --cores {cores} --seed {seed} --world {world}",
+            "{}\nviolated   {}\nagain      cargo corral stress {subject} --cores {cores} --seed {seed} --world {world}",
             violation.history.join("\n"),
             violation.what
         )

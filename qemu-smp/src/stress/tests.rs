@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::model::{Report, Violation};
+use super::model::{Report, Subject, Violation};
 use super::orders::{Given, draw};
 use super::qemu::{Wanted, scenario};
 use super::report::Tally;
@@ -22,6 +22,8 @@ fn a_violation_says_how_to_see_it_again() {
     ];
     assert!(expected.iter().all(|part| text.contains(part)), "{text}");
     assert!(Report::default().text().ends_with("result     all held"));
+    let of_groups = Report { subject: Subject::Failover, ..report };
+    assert!(of_groups.text().contains("again      cargo corral stress failover --cores 8 --seed 7 --world 31\n"));
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Suite `stress`: the model of cores that move, in random worlds and with faults at each step; and orders to a machine.
+//! Suite `stress`: the model of cores that move and of groups that fail, in random worlds and with faults at each step; and
+//! orders to a machine.
 
 use std::sync::{Arc, OnceLock};
 
 use super::{Case, CaseResult, Context};
 use crate::failure::Failure;
-use crate::stress::model::{self, Model, Wanted};
+use crate::stress::model::{self, Model, Subject, Wanted};
 use crate::stress::qemu;
 use crate::ui::{Detail, Ui};
 
@@ -15,6 +16,9 @@ const WORLDS: [(u32, u64); 3] = [(CORES, 1), (4, 2), (16, 3)];
 
 /// Cores that move in those of one seed.
 const MOVES: u64 = 100_000;
+
+/// The same of groups, with how many faults.
+const GROUPS: [(u32, u64, u64); 3] = [(CORES, 1, 10_000), (4, 2, 2_000), (16, 3, 2_000)];
 
 /// Orders to a machine under QEMU.
 const ON_QEMU: qemu::Wanted = qemu::Wanted { cores: CORES, orders: 40, seed: 1, load: qemu::load_for(40) };
@@ -34,15 +38,17 @@ pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
         })
     };
     let faults = on_model("faults", Box::new(faults));
-    let worlds = WORLDS.map(|(cores, seed)| {
-        let wanted = Wanted { cores, moves: MOVES, seed, only: None };
-        on_model(&format!("worlds-{cores}-cores-seed-{seed}"), Box::new(move |model| worlds(model, &wanted)))
-    });
+    let worlds = |name: &str, subject, cores, seed, events| {
+        let wanted = Wanted { subject, cores, events, seed, only: None };
+        on_model(&format!("{name}-{cores}-cores-seed-{seed}"), Box::new(move |model| worlds(model, &wanted)))
+    };
+    let moving = WORLDS.map(|(cores, seed)| worlds("worlds", Subject::Hotplug, cores, seed, MOVES));
+    let failing = GROUPS.map(|(cores, seed, faults)| worlds("failover", Subject::Failover, cores, seed, faults));
     let on_qemu = {
         let context = context.clone();
         Case::shared("qemu", move || run_on_qemu(&context))
     };
-    Ok([faults, on_qemu].into_iter().chain(worlds).collect())
+    Ok([faults, on_qemu].into_iter().chain(moving).chain(failing).collect())
 }
 
 fn run_on_qemu(context: &Context) -> CaseResult {
@@ -55,12 +61,15 @@ fn run_on_qemu(context: &Context) -> CaseResult {
 }
 
 fn worlds(model: &Model, wanted: &Wanted) -> CaseResult {
-    let work = Ui::new(Detail::Work).work(format!("moving simulated cores with seed {}", wanted.seed));
-    match model.run(wanted, |moved| work.percent(100.0 * moved as f64 / wanted.moves as f64)) {
+    let work = Ui::new(Detail::Work).work(format!("{} with seed {}", wanted.subject.work(), wanted.seed));
+    match model.run(wanted, |events| work.percent(100.0 * events as f64 / wanted.events as f64)) {
         Err(failure) => CaseResult::fail(failure),
         Ok(report) => match &report.violation {
             Some(violation) => CaseResult::fail(report.complaint(violation)),
-            None => CaseResult::pass(format!("{} moves in {} worlds", report.moves, report.worlds)),
+            None => {
+                let (events, what, worlds) = (report.events(), wanted.subject.events(), report.worlds);
+                CaseResult { output: report.text(), ..CaseResult::pass(format!("{events} {what} in {worlds} worlds")) }
+            }
         },
     }
 }

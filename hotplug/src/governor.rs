@@ -6,7 +6,8 @@
 //!   the highest load. It gets an idle core; else one of the domain with the lowest load below `low` for `hold` periods
 //!   whose priority is not higher; else one of a domain with a lower priority, the lowest first.
 //! - It *gives* one to the pool when its load was below `low` for `hold` periods.
-//! - What a change touched rests for `hold` periods.
+//! - What a change touched rests for `hold` periods, and until it is done, as long as that may take: a guest that is slow
+//!   has not what it is given yet, and what it is asked for no more.
 //!
 //! No domain goes below its minimum, or one core. A steady load comes to rest, for with the same work on `n - 1` or
 //! `n + 1` cores no change calls for its own reversal:
@@ -62,6 +63,8 @@ pub struct Demand {
     pub denied: u32,
     /// Whether it runs; what does not neither gets nor gives.
     pub running: bool,
+    /// A change of its cores is under way, and may take so many periods; 0: none is.
+    pub changing: u32,
 }
 
 /// One core is to move.
@@ -84,6 +87,8 @@ struct Past {
     high: u32,
     low: u32,
     rest: u32,
+    /// For how long a change is under way.
+    waited: u32,
 }
 
 /// The governor, with what it remembers; one for the machine.
@@ -96,7 +101,7 @@ pub struct Governor {
 impl Governor {
     /// A governor that has seen nothing yet.
     pub const fn new(spec: GovernorSpec) -> Self {
-        Self { spec, past: [Past { high: 0, low: 0, rest: 0 }; MAX_DOMAINS] }
+        Self { spec, past: [Past { high: 0, low: 0, rest: 0, waited: 0 }; MAX_DOMAINS] }
     }
 
     /// What to do after a period, with so many `idle` cores in the pool, on or off. `demands` has each domain once.
@@ -141,11 +146,16 @@ impl Governor {
     fn remember(&mut self, demand: &Demand) {
         let GovernorSpec { high_permille, low_permille, .. } = self.spec;
         let Some(past) = self.past.get_mut(demand.domain.index()) else { return };
+        if past.waited < demand.changing {
+            *past = Past { rest: past.rest.max(1), waited: past.waited.saturating_add(1), ..Past::default() };
+            return;
+        }
         let counted = |so_far: u32, holds: bool| if holds && demand.running { so_far.saturating_add(1) } else { 0 };
         *past = Past {
             high: counted(past.high, demand.busy_permille >= high_permille),
             low: counted(past.low, demand.busy_permille < low_permille && demand.denied == 0),
             rest: past.rest.saturating_sub(1),
+            waited: if demand.changing > 0 { past.waited } else { 0 },
         };
     }
 

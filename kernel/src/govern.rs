@@ -7,7 +7,7 @@ use crate::boot::{self, kernel};
 use crate::domain::{self, Domain};
 use crate::trace::{self, About};
 use crate::transfer::{self, Terms};
-use crate::{power, schedule};
+use crate::{power, schedule, takeover};
 use arrayvec::ArrayVec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use domains::ledger::{CoreState, Heir};
@@ -85,7 +85,7 @@ fn decide(core: &'static CoreLocal, now: u64, state: &SpinLock<State>) {
 fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
     let mut idle = [0u64; MAX_DOMAINS];
     let mut owned = [0u32; MAX_DOMAINS];
-    let mut spare = 0u32;
+    let (mut spare, mut changing) = (0u32, 0u32);
     for (id, record) in kernel().ledger.cores() {
         match record.state {
             CoreState::Idle | CoreState::Off { held: false } => spare = spare.wrapping_add(1),
@@ -95,6 +95,9 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
                     *idle = idle.wrapping_add(ticks.min(period));
                     *owned = owned.wrapping_add(1);
                 }
+            }
+            CoreState::Asked(domain, _) | CoreState::Waking(Heir::Domain(domain)) => {
+                changing |= 1u32.wrapping_shl(domain.index() as u32);
             }
             _ => {}
         }
@@ -110,17 +113,23 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
         let on = |context: &&Context| {
             context.power.affinity_info() != AffinityState::Off && context.seat.now().is_some_and(owned_by)
         };
+        let contexts = domain.contexts().len() as u32;
+        let contexts_on = domain.contexts().iter().filter(on).count() as u32;
+        let unused = contexts_on < owned.min(contexts);
+        let changes = unused || changing & 1u32.wrapping_shl(index as u32) != 0;
+        let patience = takeover::ticks(domain.spec.deadline_ms).checked_div(PERIOD.load(Relaxed)).unwrap_or(0);
         Demand {
             domain: domain.id,
             priority: domain.spec.priority as u8,
             owned,
             min: domain.quota.min,
             max: domain.quota.max,
-            contexts_on: domain.contexts().iter().filter(on).count() as u32,
-            contexts: domain.contexts().len() as u32,
+            contexts_on,
+            contexts,
             busy_permille: if owned == 0 { 0 } else { busy as u32 },
             denied: domain.denied.swap(0, Relaxed),
             running: domain.life.now().phase == Phase::Running,
+            changing: if changes { patience as u32 } else { 0 },
         }
     };
     (domain::all().iter().map(demand).collect(), spare)

@@ -20,6 +20,7 @@ fn demand(index: usize) -> Demand {
         busy_permille: 500,
         denied: 0,
         running: true,
+        changing: 0,
     }
 }
 
@@ -44,6 +45,21 @@ fn first(demands: &[Demand], idle: u32) -> Option<(usize, Vec<Decision>)> {
 #[test]
 fn a_load_in_between_moves_nothing() {
     assert_eq!(first(&[demand(0), demand(1)], 4), None);
+}
+
+#[test]
+fn a_change_under_way_is_waited_for_as_long_as_it_may_take() {
+    for (busy_permille, reason) in [(1000, give(0, Reason::HighLoad)), (0, spare(0))] {
+        let changing = Demand { busy_permille, changing: 9, ..demand(0) };
+        assert_eq!(first(&[changing], 1), Some((9 + HOLD, vec![reason])));
+        let mut governor = Governor::new(SPEC);
+        let after = |demand: Demand, periods: usize, governor: &mut Governor| {
+            (0..periods).map(|_| governor.decide(&[demand], 1).len()).sum::<usize>()
+        };
+        assert_eq!(after(changing, 5, &mut governor), 0);
+        let done = Demand { changing: 0, ..changing };
+        assert_eq!((after(done, HOLD - 1, &mut governor), after(done, 1, &mut governor)), (0, 1));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const CRATES: [&str; 5] = ["kernel", "smp", "domains", "hotplug", "failover"];
 
 /// Lines of code in them, without tests, comments and blanks: the limit of the design, for all that
 /// Corral is to become, and more for now (docs/decisions/0011-eleven-thousand-lines.md).
-const MAX_LINES: usize = 11_200;
+const MAX_LINES: usize = 10_950;
 
 /// Text and data of the kernel, as QEMU loads it.
 const MAX_IMAGE_BYTES: usize = 320 << 10;

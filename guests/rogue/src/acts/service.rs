@@ -22,7 +22,7 @@ const BEATS_IN_DEADLINE: u64 = 2;
 const BEAT: u64 = 70;
 const FAILURE: u64 = 85;
 /// Heartbeats of a primary before it fails: the next standby is ready by then.
-const BEATS: u32 = 4;
+const BEATS: u32 = 6;
 /// How long before its deadline a primary that beats no more marks that: some long turns of all others.
 const MARGIN_US: u64 = 400;
 

@@ -623,13 +623,16 @@ fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64) {
 /// A primary that runs comes to EL2 now and then.
 fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, now: u64) {
     let time = member.team.spec.progress_ms;
+    if time == 0 {
+        return;
+    }
     let [seen, until] = &member.progress;
     let at = until.load(Relaxed);
     let runs = member.role() != Role::Standby && domain.life.now().phase == Phase::Running;
     if !runs && at != 0 {
         until.store(0, Relaxed); // or the timer would fire for it for ever
     }
-    if time == 0 || !runs || (at != 0 && now < at) {
+    if !runs || (at != 0 && now < at) {
         return;
     }
     let seats = domain.contexts().iter().filter_map(|context| context.seat.now()).filter_map(boot::core);
@@ -643,6 +646,9 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
 /// The cores of a domain that is on several, as heartbeats may depend on one alone, take an errand from one look to the
 /// next.
 fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
+    if domain.contexts().len() < 2 {
+        return;
+    }
     // Once each, however many are on it.
     // The core that it lodges on is looked at for its host.
     let own = |context: &Context| boot::core(context.seat.now()?).filter(|core| !lodges(core, context));

@@ -1,5 +1,5 @@
-//! Suite `failover`: a short campaign of faults in a redundant service, each kind some times; a model of many; and services
-//! on a host core that other load starves, in which nobody may be found to have failed.
+//! Suite `failover`: a short campaign of faults in a redundant service, each kind some times; a model of many; and one on a
+//! host core that other load starves, in which nobody may be found to have failed.
 
 use std::time::Duration;
 
@@ -18,11 +18,9 @@ const RUNS: u64 = 36;
 /// Machines at a time.
 const JOBS: usize = 2;
 
-/// Watched without a fault, beside so many busy threads on one host core.
-const STARVED: [(&str, &str, Duration); 2] = [
-    ("native-starved", "failover.toml", Duration::from_secs(15)),
-    ("linux-starved", "failover-linux.toml", Duration::from_secs(15)),
-];
+/// Watched for so long without a fault, beside so many busy threads on one host core. Two Linux get so few turns there that
+/// what is found may be true of the host (docs/failover.md).
+const STARVED: Duration = Duration::from_secs(15);
 const HOST_LOAD: u16 = 2;
 
 /// One case with many machines, and one for each kind of group that is watched.
@@ -31,17 +29,14 @@ pub fn cases(context: &Context) -> Result<Vec<Case>, Failure> {
     let mut cases = failover_model::cases(&context);
     let native = context.clone();
     cases.push(Case::alone("native", move || faults(&native)));
-    for (name, scenario, time) in STARVED {
-        let context = context.clone();
-        cases.push(Case::alone(name, move || starved(&context, scenario, time)));
-    }
+    cases.push(Case::alone("native-starved", move || starved(&context)));
     Ok(cases)
 }
 
 /// Each machine counts as a test.
 fn faults(context: &Context) -> CaseResult {
     let wanted = Wanted { seed: 1, runs: 0..RUNS, kinds: FaultCase::value_variants().to_vec(), jobs: JOBS, calm: None };
-    match campaign(context, "failover.toml", &wanted) {
+    match campaign(context, &wanted) {
         Err(failure) => CaseResult::fail(failure),
         Ok(report) => {
             let passed = report.results.iter().filter(|judged| judged.ok).count();
@@ -52,10 +47,10 @@ fn faults(context: &Context) -> CaseResult {
     }
 }
 
-fn starved(context: &Context, scenario: &str, time: Duration) -> CaseResult {
-    let calm = Some(Calm { time, host_load: Some(HOST_LOAD) });
+fn starved(context: &Context) -> CaseResult {
+    let calm = Some(Calm { time: STARVED, host_load: Some(HOST_LOAD) });
     let wanted = Wanted { seed: 1, runs: 0..1, kinds: vec![FaultCase::None], jobs: 1, calm };
-    match campaign(context, scenario, &wanted) {
+    match campaign(context, &wanted) {
         Err(failure) => CaseResult::fail(failure),
         Ok(report) if !report.is_good() => CaseResult::fail(report.text()),
         Ok(report) => {
@@ -66,8 +61,8 @@ fn starved(context: &Context, scenario: &str, time: Duration) -> CaseResult {
     }
 }
 
-fn campaign(context: &Context, scenario: &str, wanted: &Wanted) -> Result<Report, Failure> {
-    let path = context.workspace.scenarios().join(scenario);
+fn campaign(context: &Context, wanted: &Wanted) -> Result<Report, Failure> {
+    let path = context.workspace.scenarios().join("failover.toml");
     let subject = Subject::prepare(&context.workspace, &context.setup, &path, wanted.calm, Ui::new(Detail::Work))?;
     campaign::run(&subject, wanted, |_, _| {})
 }

@@ -28,8 +28,8 @@ use crate::trace::{self, About};
 use crate::transfer::{self, AllQuotas};
 use crate::{govern, schedule};
 use arrayvec::ArrayVec;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use domains::DomainId;
 use domains::guest_fdt::REGION_BASE;
 use domains::ledger::CoreState;
@@ -551,13 +551,22 @@ fn wards(core: &CoreLocal) -> u32 {
     if groups != 0 && warden() == core.id { groups } else { 0 }
 }
 
+/// Makes `warden` the one; or, if it is off or about to be by now, the first core, which always is on. It sees which groups
+/// have lost a core when it takes the message.
 fn appoint(core: &CoreLocal, warden: CoreId) {
     WARDEN.store(warden.index() as u32, Relaxed);
+    // Either who goes off sees here that it is the warden, or who appoints it sees in its word that it goes off.
+    fence(SeqCst);
+    let is_on = |state| !matches!(state, CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed);
+    if warden != CoreId::FIRST && !kernel().ledger.read(warden).is_some_and(|record| is_on(record.state)) {
+        return appoint(core, CoreId::FIRST);
+    }
     post(core, warden, Requests::ERRAND);
 }
 
-/// This core goes off: if it is the warden, another one is.
+/// This core goes off, as its word says: if it is the warden, the first core is from now on.
 pub fn resign(core: &CoreLocal) {
+    fence(SeqCst); // see `appoint`
     if wards(core) != 0 {
         appoint(core, CoreId::FIRST);
     }
@@ -649,11 +658,13 @@ fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
     if domain.contexts().len() < 2 {
         return;
     }
-    // Once each, however many are on it.
-    // The core that it lodges on is looked at for its host.
+    // Each once, however many are on it; the one that it lodges on is looked at for its host.
     let own = |context: &Context| boot::core(context.seat.now()?).filter(|core| !lodges(core, context));
     let cores = CoreSet::from_iter(domain.contexts().iter().filter_map(own).map(|core| core.id));
-    for other in cores.iter().filter(|id| cores.count() > 1 && *id != core.id).filter_map(boot::core) {
+    if cores.count() < 2 {
+        return;
+    }
+    for other in cores.iter().filter(|id| *id != core.id).filter_map(boot::core) {
         if other.unread.swap(true, Relaxed) {
             return failed(core, domain, GroupError::Silent, EndKind::Hung);
         }
@@ -683,12 +694,12 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
         let _ = team.word.beat(waiting.index);
     }
     record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
+    DIMINISHED.fetch_or(team.bit(), Relaxed);
+    appoint(core, govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST));
     for (context, lost) in silent() {
         if let Some(lodger) = lodger(lost) {
             lose_lodger(core, lost, lodger);
         }
-        DIMINISHED.fetch_or(team.bit(), Relaxed);
-        appoint(core, govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST));
         if domain::abandon_silent(core, lost, context) {
             warn!(target: "failover", "domain={} core={} does not answer: it has failed", domain.spec.name, lost.id);
         }

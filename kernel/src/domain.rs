@@ -34,7 +34,7 @@ use domains::vgic::{Kick, Redistributor, SgiKind, Vgic};
 use domains::watchdog::Watchdog;
 use hotplug::grant::{self, Claimed, NoCore};
 use hotplug::placement::Placement;
-use hotplug::transfer::{Leaving, Reason};
+use hotplug::transfer::Leaving;
 use log::{error, info, warn};
 use smp::core_id::CoreId;
 use smp::core_set::CoreSet;
@@ -632,11 +632,14 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     }
 }
 
-/// A context that waits on a core that was lost is off again. Called by who found that the core is lost.
-pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, slot: Slot, context: &'static Context) {
+/// A context of a core that was lost is off again. Called by who found that: the core did not wake, or is `silent`, and
+/// fails here. False: the context has left it meanwhile.
+pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Context, silent: bool) -> bool {
     let domain = context.domain;
     {
         let mut placement = domain.placement.lock();
+        let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
+        let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
         lost.queue.detach(slot);
         context.seat.set(None);
         if takeover::lodges(lost, context) {
@@ -644,27 +647,9 @@ pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, slot: Slot, context: 
             domain.quota.unexpect(false);
         } else {
             placement.left(lost.residents());
-            domain.quota.give_back();
+            if silent { transfer::lose(core, lost, domain.id) } else { domain.quota.give_back() }
         }
     }
-    context.power.reset();
-    leave_life(core, domain, None);
-}
-
-/// As [`abandon`], of a context on a core that does not answer, and that has failed. False: it has left that meanwhile.
-pub fn abandon_silent(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Context) -> bool {
-    let domain = context.domain;
-    {
-        let mut placement = domain.placement.lock();
-        let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
-        let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
-        hotplug::transfer::fail(&kernel().ledger, &AllQuotas, lost.id, domain.id);
-        lost.queue.detach(slot);
-        context.seat.set(None);
-        placement.left(lost.residents());
-    }
-    trace_owner(core, lost.id);
-    transfer::report(lost.id, 0, Err(Reason::FailedCore));
     context.power.reset();
     leave_life(core, domain, None);
     true

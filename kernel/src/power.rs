@@ -279,7 +279,8 @@ pub fn switch_on(core: &'static CoreLocal, target: &CoreLocal, rest: CoreSet) ->
     }
 }
 
-fn is_waking(id: CoreId) -> bool {
+/// Whether a core was woken, and has not come yet.
+pub fn is_waking(id: CoreId) -> bool {
     kernel().ledger.read(id).is_some_and(|record| matches!(record.state, CoreState::Waking(_)))
 }
 
@@ -316,10 +317,9 @@ pub fn give_up(core: &'static CoreLocal, target: &'static CoreLocal, heir: Heir)
     trace::record(core, Event::CoreFailed, About::Machine, target.id.index() as u64, 0);
     let rest = core::mem::take(&mut *target.power.to_wake.lock());
     // It was woken by a CPU_ON, or by an order.
-    let mut contexts = target.queue.entries().filter_map(|(slot, id)| Some((slot, domain::context(id)?)));
-    match contexts.next() {
-        Some((slot, context)) => domain::abandon(core, target, slot, context),
-        None => unexpect(heir),
+    let context = target.queue.entries().find_map(|(_, id)| domain::context(id));
+    if !context.is_some_and(|context| domain::abandon(core, target, context, false)) {
+        unexpect(heir);
     }
     transfer::report(target.id, 0, Err(Reason::Lost));
     wake(core, rest, heir);

@@ -25,8 +25,8 @@ use crate::domain::{self, Domain, post};
 use crate::platform::firmware;
 use crate::platform::machine::Region;
 use crate::trace::{self, About};
-use crate::transfer::{self, AllQuotas};
-use crate::{govern, schedule};
+use crate::transfer;
+use crate::{govern, power, schedule};
 use arrayvec::ArrayVec;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
@@ -174,7 +174,7 @@ impl Team {
 
     /// Whether this core has to look after the group: it is a member's, or a member stops, which it may have begun.
     fn needs(&self, core: &CoreLocal) -> bool {
-        let owner = kernel().ledger.read(core.id).and_then(|record| record.state.owner());
+        let owner = owner(core.id);
         let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
         wards(core) & self.bit() != 0 || self.members.iter().any(|member| owner == Some(*member)) || stopping()
     }
@@ -532,6 +532,11 @@ pub fn ended(core: &'static CoreLocal, member: &Member) {
     }
 }
 
+/// Whose a core is.
+fn owner(core: CoreId) -> Option<DomainId> {
+    kernel().ledger.read(core)?.state.owner()
+}
+
 /// A core that holds a member's context looks after its group from now on.
 pub fn guard(core: &CoreLocal, context: &Context) {
     let bit = context.domain.member().map_or(0, |member| member.team.bit());
@@ -658,9 +663,10 @@ fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
     if domain.contexts().len() < 2 {
         return;
     }
-    // Each once, however many are on it; the one that it lodges on is looked at for its host.
-    let own = |context: &Context| boot::core(context.seat.now()?).filter(|core| !lodges(core, context));
-    let cores = CoreSet::from_iter(domain.contexts().iter().filter_map(own).map(|core| core.id));
+    // Each once, however many are on it. The one that it lodges on is looked at for its host, and one that wakes by who woke
+    // it.
+    let seats = domain.contexts().iter().filter_map(|context| context.seat.now());
+    let cores = CoreSet::from_iter(seats.filter(|id| owner(*id) == Some(domain.id)));
     if cores.count() < 2 {
         return;
     }
@@ -676,13 +682,19 @@ fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
 fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
     let team = member.team;
     let silent = || {
-        let lost =
-            |context: &'static Context| context.seat.now().and_then(boot::core).filter(|lost| lost.id != core.id);
-        domain.contexts().iter().filter_map(move |context| Some((context, lost(context)?)))
+        // A core that wakes is given up by who woke it.
+        let lost = |id: &CoreId| *id != core.id && !power::is_waking(*id);
+        let seat = move |context: &Context| context.seat.now().filter(lost).and_then(boot::core);
+        domain.contexts().iter().filter_map(move |context| Some((context, seat(context)?)))
     };
-    // It may also wait for a core on which to come to its end.
-    if domain.life.now().phase != Phase::Stopping || silent().next().is_none() {
-        return;
+    {
+        // The guard of another member may have given up the core, too: contexts leave it under this lock.
+        let _placement = domain.placement.lock();
+        // It may also wait for a core on which to come to its end.
+        if domain.life.now().phase != Phase::Stopping || silent().next().is_none() {
+            return;
+        }
+        record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
     }
     // Should one of them come back, it must not find what it had.
     domain.stage2.cut();
@@ -693,14 +705,13 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
     for (_, waiting) in team.domains().filter(|(_, member)| member.waits.is_on()) {
         let _ = team.word.beat(waiting.index);
     }
-    record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
     DIMINISHED.fetch_or(team.bit(), Relaxed);
     appoint(core, govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST));
     for (context, lost) in silent() {
         if let Some(lodger) = lodger(lost) {
             lose_lodger(core, lost, lodger);
         }
-        if domain::abandon_silent(core, lost, context) {
+        if domain::abandon(core, lost, context, true) {
             warn!(target: "failover", "domain={} core={} does not answer: it has failed", domain.spec.name, lost.id);
         }
     }
@@ -713,19 +724,13 @@ fn lose_lodger(core: &'static CoreLocal, lost: &CoreLocal, domain: &'static Doma
     member.after.store(GroupAction::Stop as u32, Relaxed);
     domain.stage2.cut();
     domain.stop(core, EndKind::Hung);
-    if let Some((slot, _)) = lost.queue.entries().find(|(_, id)| *id == first.id) {
-        domain::abandon(core, lost, slot, first);
-    }
+    domain::abandon(core, lost, first, true);
     // Of its host nobody may be there who could be missed.
-    let owner = kernel().ledger.read(lost.id).and_then(|record| record.state.owner());
-    let Some(host) = owner.and_then(domain::by_id) else { return };
+    let Some(host) = owner(lost.id).and_then(domain::by_id) else { return };
     let mut placement = host.placement.lock();
     if lost.residents() == 0 {
         placement.spare.remove(lost.id);
-        hotplug::transfer::fail(&kernel().ledger, &AllQuotas, lost.id, host.id);
-        drop(placement);
-        domain::trace_owner(core, lost.id);
-        transfer::report(lost.id, 0, Err(Reason::FailedCore));
+        transfer::lose(core, lost, host.id);
     }
 }
 

@@ -177,6 +177,13 @@ fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
     trace::record(core, Event::CoreMove, About::Machine, a, step as u64);
 }
 
+/// The domain's core does not answer: it has failed. Called with the domain's placement locked.
+pub fn lose(core: &CoreLocal, lost: &CoreLocal, owner: DomainId) {
+    transfer::fail(&core.kernel().ledger, &AllQuotas, lost.id, owner);
+    domain::trace_owner(core, lost.id);
+    report(lost.id, 0, Err(Reason::FailedCore));
+}
+
 /// Says how the order for a core ended, to whoever waits for that.
 pub fn report(id: CoreId, folded: usize, end: Result<Heir, Reason>) {
     if let Some(target) = boot::core(id) {

@@ -1,21 +1,24 @@
 //! Faults of groups that once went wrong, each tried after so many turns of the scheduler, as in [`faults`](crate::faults).
 
-use crate::faults::{self, Fault, Stand, domain};
+use crate::faults::{self, Fault, Stand};
 use crate::history::violation;
-use crate::orders;
 use crate::world::{GroupPlan, Plan};
+use crate::{boot, domain, orders, simulation};
 
 /// A fault: its name, on what machine, and what is done.
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 6] = [
+pub const FAULTS: [Case; 9] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
     ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
+    ("all-cores-stand-still", || plan(&[("pair", 2, 1, 1), ("duo", 2, 0, 2)]), all_cores_stand_still),
+    ("primarys-core-stands-still", || plan(&[("pair", 2, 1, 1)]), first_core_stands_still),
+    ("one-core-of-two-stands-still", || plan(&[("pair", 2, 0, 2)]), first_core_stands_still),
 ];
 
 /// A domain alone, which has the first core, and groups: members, cores of a standby, and of the primary.
@@ -55,7 +58,7 @@ fn hangs_unheard() -> Plan {
 
 /// Its order is answered although the core is not there any more.
 fn asked_core_falls_silent(stand: &mut Stand) {
-    let Some(core) = domain(1).contexts().first().and_then(|context| context.seat.now()) else {
+    let Some(core) = faults::domain(1).contexts().first().and_then(|context| context.seat.now()) else {
         violation("the primary is nowhere");
     };
     orders::give("fail pair-0 silent");
@@ -94,7 +97,7 @@ fn further_contexts_share_a_core(stand: &mut Stand) {
         stand.wait();
         stand.world.settle();
     }
-    let epochs: Vec<u32> = crate::domain::teams().iter().map(|team| team.word.peek().epoch).collect();
+    let epochs: Vec<u32> = domain::teams().iter().map(|team| team.word.peek().epoch).collect();
     if epochs != [1] {
         violation(&format!("nobody failed, and the group's epoch is {epochs:?}"));
     }
@@ -110,7 +113,7 @@ fn lodger_gets_cores_of_its_own(stand: &mut Stand) {
     stand.wait();
     stand.world.settle();
     stand.expect(order, &["done to=pair-1 folded=0"]);
-    let seat = domain(2).contexts().first().and_then(|context| context.seat.now());
+    let seat = faults::domain(2).contexts().first().and_then(|context| context.seat.now());
     if seat.is_none_or(|seat| seat.index() != 1) || stand.on(2) != 3 {
         violation(&format!("the standby's first context is on {seat:?}, {} are on", stand.on(2)));
     }
@@ -121,5 +124,34 @@ fn hung_primary_has_a_timer(stand: &mut Stand) {
     orders::give("fail pair-0 hang");
     stand.wait();
     orders::give("fail pair-1 livelock");
+    stand.world.settle();
+}
+
+/// The host gives the machine no time for two deadlines and a half: nobody knows by that whether a guest is well.
+fn all_cores_stand_still(stand: &mut Stand) {
+    stand.wait();
+    (0..boot::peek().cores().len()).for_each(|core| simulation::starve(core, 25_000));
+    nobody_failed(stand);
+}
+
+/// A core on which a primary beats has no time for more than a deadline; all others have.
+fn first_core_stands_still(stand: &mut Stand) {
+    let Some(core) = faults::domain(1).contexts().first().and_then(|context| context.seat.now()) else {
+        violation("the primary is nowhere");
+    };
+    stand.wait();
+    simulation::starve(core.index(), 11_000);
+    nobody_failed(stand);
+}
+
+fn nobody_failed(stand: &mut Stand) {
+    let lives = || domain::all().iter().map(|domain| domain.life.peek().boots).collect::<Vec<_>>();
+    let (end, before) = (simulation::now() + 100_000, lives());
+    while simulation::now() < end {
+        stand.world.turn();
+        if lives() != before || domain::teams().iter().any(|team| team.word.peek().epoch != 1) {
+            violation("nobody failed, and a member begins anew");
+        }
+    }
     stand.world.settle();
 }

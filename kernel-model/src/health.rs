@@ -8,13 +8,13 @@ use real_failover::health::Health as Real;
 pub struct Health(Real);
 
 macro_rules! stepped {
-    ($($name:ident($($argument:ident: $type:ty)?) -> $result:ty;)*) => {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
         impl Health {
             $(
                 #[allow(missing_docs)]
-                pub fn $name(&self $(, $argument: $type)?) -> $result {
+                pub fn $name(&self $(, $argument: $type)*) -> $result {
                     step();
-                    self.0.$name($($argument)?)
+                    self.0.$name($($argument),*)
                 }
             )*
         }
@@ -25,5 +25,5 @@ stepped! {
     arm(deadline: Option<u64>) -> ();
     beat(deadline: impl Fn() -> u64) -> bool;
     due() -> Option<u64>;
-    expire(now: u64) -> bool;
+    expire(now: u64, put_off: impl FnOnce(bool) -> Option<(u64, bool)>) -> bool;
 }

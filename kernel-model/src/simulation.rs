@@ -51,6 +51,8 @@ pub struct Hardware {
     pub doorbell: bool,
     /// When EL2's timer fires.
     pub deadline: Option<u64>,
+    /// It has no time to run before.
+    pub starved: u64,
     /// Whose translation is entered: its VMID; 0: nobody's.
     pub vmid: u8,
     /// Whether a guest's WFI traps.
@@ -224,6 +226,11 @@ pub fn go_off() {
     yield_core();
 }
 
+/// The core has no time to run for so long: another one's turn is longer on the host, say.
+pub fn starve(core: usize, microseconds: u64) {
+    let _ = with(core, |hardware| hardware.starved = now() + microseconds);
+}
+
 /// Switches a core on.
 ///
 /// # Errors
@@ -319,6 +326,7 @@ impl Machine {
             firmware: Firmware::On,
             doorbell: false,
             deadline: None,
+            starved: 0,
             vmid: 0,
             traps: WaitTrap::Off,
             wait: Wait::No,
@@ -379,8 +387,8 @@ impl Machine {
 
 fn is_runnable(core: &CoreLocal) -> bool {
     let time = now();
-    let state = with(core.id.index(), |hardware| (hardware.firmware, hardware.wait));
-    match state {
+    let state = with(core.id.index(), |hardware| (hardware.firmware, hardware.wait, hardware.starved));
+    match state.filter(|(_, _, starved)| *starved <= time).map(|(firmware, wait, _)| (firmware, wait)) {
         Some((Firmware::On, Wait::No)) => true,
         Some((Firmware::On, wait)) => {
             let guest = || core.current().is_some_and(|(_, context)| context.is_interrupted());
@@ -393,9 +401,12 @@ fn is_runnable(core: &CoreLocal) -> bool {
 
 fn due(core: &CoreLocal) -> Option<u64> {
     let timers = |hardware: &mut Hardware| match hardware.firmware {
+        Firmware::On if hardware.starved > now() => Some(hardware.starved),
         Firmware::On => hardware.deadline,
         Firmware::Coming(at) => Some(at),
         Firmware::Off | Firmware::Lost | Firmware::Silent => None,
     };
-    with(core.id.index(), timers).flatten().into_iter().chain(guest_timer(core)).min()
+    let starved = with(core.id.index(), |hardware| hardware.starved).unwrap_or(0);
+    let due = with(core.id.index(), timers).flatten().into_iter().chain(guest_timer(core)).min();
+    due.map(|at| at.max(starved))
 }

@@ -69,6 +69,7 @@ pub enum Step {
     Injected = 12,
     Checkpoint = 13,
     RolledBack = 14,
+    PutOff = 15,
 }
 
 /// A group.
@@ -168,6 +169,11 @@ impl Team {
         ticks(self.spec.heartbeat_ms)
     }
 
+    /// When to look whether a member gives signs of life that has to within so many ticks: early enough for a second look.
+    fn warns_at(&self, patience: u64) -> u64 {
+        timer::now().wrapping_add(patience.saturating_sub(self.deadline() / 4))
+    }
+
     fn bit(&self) -> u32 {
         1u32.wrapping_shl(self.index)
     }
@@ -228,7 +234,6 @@ impl Member {
 /// heartbeat is expected.
 pub fn begin(core: &CoreLocal, domain: &Domain) {
     let Some(member) = domain.member() else { return };
-    let now = timer::now();
     member.muted.store(false, Relaxed);
     let [_, until] = &member.progress;
     until.store(0, Relaxed);
@@ -236,7 +241,7 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
     let spec = member.team.spec;
     let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
     let start = if goes_on { spec.heartbeat_ms } else { spec.start_ms };
-    member.health.arm((start > 0).then(|| now.wrapping_add(ticks(start))));
+    member.health.arm((start > 0).then(|| member.team.warns_at(ticks(start))));
     domain.set_region(core, member.right());
     announce(core, domain, member);
 }
@@ -269,7 +274,7 @@ pub fn refreshed(core: &'static CoreLocal, domain: &'static Domain, patience: u6
 
 fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, patience: u64) {
     let due = member.health.due();
-    if member.muted.load(Relaxed) || !member.health.beat(|| timer::now().wrapping_add(patience)) {
+    if member.muted.load(Relaxed) || !member.health.beat(|| member.team.warns_at(patience)) {
         return;
     }
     if due.is_none_or(|due| member.health.due().is_some_and(|next| next < due)) {
@@ -328,7 +333,7 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
     let details = error as u64 | (role as u64) << 8 | (action as u64) << 16 | u64::from(team.index) << 24;
     record(core, domain, Step::Detected, details);
     if action == GroupAction::Ignore {
-        member.health.arm(Some(now.wrapping_add(team.deadline())));
+        member.health.arm(Some(team.warns_at(team.deadline())));
         return Ok(());
     }
     if role == Role::Standby {
@@ -597,37 +602,63 @@ pub fn alarm(core: &CoreLocal) -> u64 {
     let due = guarded(core).flat_map(Team::domains).filter_map(|(domain, member)| {
         let [_, until] = &member.progress;
         let others = [until.load(Relaxed), member.patience.load(Relaxed), checkpoint::alarm(core, domain)];
-        member.health.due().into_iter().chain(others.into_iter().filter(|at| *at != 0)).min()
+        let due = member.health.due().map(|at| at.wrapping_add(grace(core, domain, member)));
+        due.into_iter().chain(others.into_iter().filter(|at| *at != 0)).min()
     });
     due.min().unwrap_or(0)
 }
 
-/// This core's timer fired: looks after its groups.
+/// This core's timer fired, which was due at its alarm: looks after its groups.
 pub fn watch(core: &'static CoreLocal, now: u64) {
+    let late_by = now.saturating_sub(core.alarm.load(Relaxed));
     if is_guard(core) {
-        guarded(core).for_each(|team| look_after(core, team, now));
+        guarded(core).for_each(|team| look_after(core, team, now, late_by > team.deadline() / 8));
     }
 }
 
+/// By how much later than a domain's own cores this one finds that it gives no sign of life. They find out first whether
+/// they were kept from running.
+fn grace(core: &CoreLocal, domain: &'static Domain, member: &Member) -> u64 {
+    let lodges = core.lodger.load(Relaxed).wrapping_sub(1) >> 8 == domain.id.index() as u32;
+    let is_own = lodges || kernel().ledger.is(core.id, CoreState::Owned(domain.id));
+    let period = member.team.deadline();
+    if is_own { 0 } else { period.saturating_sub(period / 4) }
+}
+
 #[inline(never)]
-fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64) {
-    // Looks of all guards together are a deadline apart: so long there is to take an errand.
-    let (look, next) = (team.look.load(Relaxed), now.wrapping_add(team.deadline()));
-    let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok();
+fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64, late: bool) {
+    let period = team.deadline();
+    // Looks of all guards together are a deadline apart.
+    let (look, next) = (team.look.load(Relaxed), now.wrapping_add(period));
+    let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok() && !late;
     for (domain, member) in team.domains() {
-        if member.health.expire(now) {
+        let grace = grace(core, domain, member);
+        // It expires when its own core has seen twice that all of them run: who was kept from that has time in between.
+        let put_off = |warned: bool| {
+            let quiet = ask(core, domain, now);
+            let all_run = !late && quiet <= period / 8;
+            let waits = !all_run || (grace == 0 && !warned);
+            waits.then(|| {
+                record(core, domain, Step::PutOff, u64::from(all_run));
+                (now.wrapping_add(period / 4), all_run)
+            })
+        };
+        if member.health.expire(now.saturating_sub(grace), put_off) {
             failed(core, domain, GroupError::Heartbeat, EndKind::Hung);
         }
-        look_at_progress(core, domain, member, now);
+        look_at_progress(core, domain, member, now, late);
         match checkpoint::alarm(core, domain) {
             due if due != 0 && now >= due => post(core, core.id, Requests::PAUSE),
             // Who stops has been told just now.
-            _ if looks && domain.life.now().phase == Phase::Running => look_for_silence(core, domain),
+            _ if looks && domain.life.now().phase == Phase::Running && ask(core, domain, now) / 3 >= period / 2 => {
+                failed(core, domain, GroupError::Silent, EndKind::Hung);
+            }
             _ => {}
         }
         let patience = member.patience.load(Relaxed);
         let over = patience != 0 && now >= patience;
-        if over && member.patience.compare_exchange(patience, 0, AcqRel, Relaxed).is_ok() {
+        let next = if late { now.wrapping_add(period / 4) } else { 0 };
+        if over && member.patience.compare_exchange(patience, next, AcqRel, Relaxed).is_ok() && !late {
             give_up(core, domain, member);
         }
     }
@@ -635,7 +666,7 @@ fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64) {
 }
 
 /// A primary that runs comes to EL2 now and then.
-fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, now: u64) {
+fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, now: u64, late: bool) {
     let time = member.team.spec.progress_ms;
     if time == 0 {
         return;
@@ -652,30 +683,31 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
     let seats = domain.contexts().iter().filter_map(|context| context.seat.now()).filter_map(boot::core);
     let exits = seats.map(|core| core.trace().exits.of(domain.id.index())).fold(0, u64::wrapping_add);
     let moved = until.compare_exchange(at, now.wrapping_add(ticks(time)), AcqRel, Relaxed).is_ok();
-    if moved && seen.swap(exits, AcqRel) == exits && at != 0 {
+    if moved && seen.swap(exits, AcqRel) == exits && at != 0 && !late {
         failed(core, domain, GroupError::Stall, EndKind::Hung);
     }
 }
 
-/// The cores of a domain that is on several, as heartbeats may depend on one alone, take an errand from one look to the
-/// next.
-fn look_for_silence(core: &CoreLocal, domain: &'static Domain) {
+/// If the domain is on several cores, asks the others for an answer: heartbeats may depend on one alone. For how long the one
+/// has not answered that was asked first. The one that it lodges on is asked for its host, and at one that wakes looks who
+/// woke it.
+fn ask(core: &CoreLocal, domain: &Domain, now: u64) -> u64 {
     if domain.contexts().len() < 2 {
-        return;
+        return 0;
     }
-    // Each once, however many are on it. The one that it lodges on is looked at for its host, and one that wakes by who woke
-    // it.
     let seats = domain.contexts().iter().filter_map(|context| context.seat.now());
     let cores = CoreSet::from_iter(seats.filter(|id| owner(*id) == Some(domain.id)));
     if cores.count() < 2 {
-        return;
+        return 0;
     }
-    for other in cores.iter().filter(|id| *id != core.id).filter_map(boot::core) {
-        if other.unread.swap(true, Relaxed) {
-            return failed(core, domain, GroupError::Silent, EndKind::Hung);
+    let quiet = cores.iter().filter(|id| *id != core.id).filter_map(boot::core).map(|other| {
+        match other.asked.compare_exchange(0, now, Relaxed, Relaxed) {
+            Ok(_) => post(core, other.id, Requests::ERRAND),
+            Err(since) => return now.saturating_sub(since),
         }
-        post(core, other.id, Requests::ERRAND);
-    }
+        0
+    });
+    quiet.max().unwrap_or(0)
 }
 
 /// The domain stops, and still has contexts on cores that do not answer: they have failed.

@@ -276,7 +276,7 @@ fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
 
 /// This core was posted an errand.
 pub fn attend(core: &'static CoreLocal) {
-    core.unread.store(false, Relaxed);
+    core.asked.store(0, Relaxed);
     // A core that was taken, and guards no group, has nothing to look at again; `hand_over` saw to the rest.
     if !look(core) || !core.errand.stage_is(Stage::None) || core.guards.load(Relaxed) != 0 {
         schedule::update_alarm(core);

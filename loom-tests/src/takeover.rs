@@ -19,6 +19,11 @@ const DUE: u64 = 100;
 const NOW: u64 = 150;
 const NEXT: u64 = 200;
 
+/// What a detector says that had time to look before.
+fn in_time(_: bool) -> Option<(u64, bool)> {
+    None
+}
+
 /// A member of the group.
 struct Member {
     life: Life,
@@ -153,10 +158,30 @@ fn a_heartbeat_is_in_time_or_late() {
             let health = Arc::clone(&health);
             thread::spawn(move || run(&health))
         };
-        let detectors = [spawn(|health| health.expire(NOW)), spawn(|health| health.expire(NOW))];
+        let detectors = [spawn(|health| health.expire(NOW, in_time)), spawn(|health| health.expire(NOW, in_time))];
         let in_time = health.beat(|| NEXT);
         let expired = detectors.map(|detector| detector.join().unwrap()).iter().filter(|expired| **expired).count();
         assert_eq!(expired, usize::from(!in_time));
+        assert_eq!(health.due(), in_time.then_some(NEXT));
+    });
+}
+
+/// A detector that comes late puts the deadline off while another one, in time, lets it expire and a heartbeat comes: the
+/// heartbeat is in time, or only the other one learns that it was not.
+#[test]
+fn who_comes_late_puts_the_deadline_off() {
+    explore("health-put-off", Depth::Exhaustive, 20, || {
+        let health = Arc::new(Health::default());
+        health.arm(Some(DUE));
+        let spawn = |run: fn(&Health) -> bool| {
+            let health = Arc::clone(&health);
+            thread::spawn(move || run(&health))
+        };
+        let late = spawn(|health| health.expire(NOW, |_| Some((NOW + 1, true))));
+        let other = spawn(|health| health.expire(NOW, in_time));
+        let in_time = health.beat(|| NEXT);
+        let (late, expired) = (late.join().unwrap(), other.join().unwrap());
+        assert_eq!((late, expired), (false, !in_time));
         assert_eq!(health.due(), in_time.then_some(NEXT));
     });
 }
@@ -187,7 +212,7 @@ fn an_old_deadline_does_not_end_a_new_life() {
         health.arm(Some(DUE));
         let detector = {
             let health = Arc::clone(&health);
-            thread::spawn(move || health.expire(NOW))
+            thread::spawn(move || health.expire(NOW, in_time))
         };
         health.arm(Some(NEXT));
         assert_eq!(health.due(), Some(NEXT));
@@ -379,7 +404,7 @@ fn a_new_primary_beats_in_time_or_begins_anew() {
         assert!(world.leave_if_stopping(0));
         let detector = world.spawn(|world| {
             world.crossing.pass();
-            world.member(1).health.expire(NOW) && world.fail(1, EndKind::Fault)
+            world.member(1).health.expire(NOW, in_time) && world.fail(1, EndKind::Fault)
         });
         world.crossing.pass();
         let beat = world.member(1).health.beat(|| NEXT).then(|| world.group.beat(1).0);

@@ -104,8 +104,8 @@ node! {
         members: ArrayVec<&'a str, MAX_MEMBERS> = "members";
         /// `heartbeat-ms`: the longest time from one heartbeat to the next, 5 to [`GROUP_MS_MAX`] (default 500).
         heartbeat_ms: u32 = "heartbeat-ms" or 500, HEARTBEAT_MS_MIN..=GROUP_MS_MAX;
-        /// `start-ms`: the longest time from a start to the first heartbeat (default 30000); 0: any.
-        start_ms: u32 = "start-ms" or 30_000, 0..=GROUP_MS_MAX;
+        /// `start-ms`: the longest time from a start to the first heartbeat (default 60000); 0: any.
+        start_ms: u32 = "start-ms" or 60_000, 0..=GROUP_MS_MAX;
         /// `progress-ms`: the longest time for which a primary may not come to EL2 at all; 0 (default): any.
         progress_ms: u32 = "progress-ms" or 0, 0..=GROUP_MS_MAX;
         /// `standby-cores`: the cores of a standby, 1 (default), or 0: it shares the core of the primary's first context.

@@ -32,7 +32,7 @@ pub struct CoreLocal {
     pub lodger: AtomicU32,
     pub guards: AtomicU32,
     pub holds: AtomicU32,
-    pub unread: AtomicBool,
+    pub asked: AtomicU64,
     trace: Area,
     current: Mutex<Option<(Slot, &'static Context)>>,
 }
@@ -56,7 +56,7 @@ impl CoreLocal {
             lodger: AtomicU32::new(0),
             guards: AtomicU32::new(0),
             holds: AtomicU32::new(0),
-            unread: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
             trace: Area::default(),
             current: Mutex::new(None),
         }
@@ -103,6 +103,7 @@ impl CoreLocal {
         self.timer_on.store(false, Relaxed);
         self.guards.store(0, Relaxed);
         self.holds.store(0, Relaxed);
+        self.asked.store(0, Relaxed);
         self.set_current(None);
     }
 }

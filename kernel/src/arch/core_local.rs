@@ -77,8 +77,8 @@ pub struct CoreLocal {
     pub guards: AtomicU32,
     /// The bit of the group whose member it holds, and whose deadlines it has looked at since then; 0: none (own).
     pub holds: AtomicU32,
-    /// It has not taken an errand since a guard of the group that it serves looked last.
-    pub unread: AtomicBool,
+    /// When a guard of the group that it serves asked it for an answer, in ticks; 0: it has answered, by taking an errand.
+    pub asked: AtomicU64,
     /// The attempt at a checkpoint that it last stood still for (own).
     pub stands: AtomicU64,
     /// The context whose state is in the core's registers (own).
@@ -115,7 +115,7 @@ impl CoreLocal {
             lodger: AtomicU32::new(0),
             guards: AtomicU32::new(0),
             holds: AtomicU32::new(0),
-            unread: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
             stands: AtomicU64::new(0),
             current: AtomicPtr::new(null::<Context>().cast_mut()),
             slot: AtomicU64::new(0),
@@ -191,6 +191,7 @@ impl CoreLocal {
         self.timer_on.store(false, Relaxed);
         self.guards.store(0, Relaxed);
         self.holds.store(0, Relaxed);
+        self.asked.store(0, Relaxed);
         self.set_current(None);
     }
 

@@ -161,10 +161,12 @@ fn write_watched(out: &mut String, judged: &Judged) -> fmt::Result {
     let seconds = |milliseconds: u64| milliseconds as f64 / 1e3;
     writeln!(
         out,
-        "\nrun {}: watched for {:.1} s on the host; {} records, at most {longest_pause_ms} ms between two",
+        "\nrun {}: watched for {:.1} s on the host; {} records, at most {longest_pause_ms} ms between two; \
+         {} deadlines put off as a core had no time to run",
         judged.number,
         seconds(elapsed_ms),
         judged.acknowledged,
+        judged.put_off,
     )?;
     let Some(share) = host else { return Ok(()) };
     writeln!(

@@ -76,6 +76,8 @@ pub struct Judged {
     pub acknowledged: u64,
     /// What the kernel did.
     pub failovers: Vec<OneFailover>,
+    /// How often a member was given more time for a sign of life, as one of the cores had none to run.
+    pub put_off: usize,
     /// How the service went, if nothing was to fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watched: Option<Watched>,
@@ -94,7 +96,7 @@ pub struct Judged {
 
 /// Judges a run.
 pub fn judge(draw: &Draw, trial: &Trial, scenario: &Scenario, outcome: &Outcome) -> Judged {
-    let failovers = Failovers::new(scenario, outcome.trace.as_ref()).list;
+    let Failovers { list: failovers, put_off, .. } = Failovers::new(scenario, outcome.trace.as_ref());
     let (class, why) = class(draw, trial, scenario, outcome, &failovers);
     let observer = trial.observer();
     Judged {
@@ -107,6 +109,7 @@ pub fn judge(draw: &Draw, trial: &Trial, scenario: &Scenario, outcome: &Outcome)
         findings: observer.findings().to_vec(),
         acknowledged: observer.acknowledged(),
         failovers,
+        put_off,
         watched: trial.watched(),
         silences_us: observer.silences_us(),
         trace_lost: outcome.trace.as_ref().map_or(0, |trace| trace.lost),

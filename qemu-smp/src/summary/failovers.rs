@@ -21,6 +21,8 @@ pub struct Failovers {
     pub checkpoint_pause: Option<Latency>,
     /// The pages that were copied for checkpoints.
     pub checkpoint_pages: u64,
+    /// How often a member was given more time for a sign of life, as one of the cores had none to run.
+    pub put_off: usize,
     /// The first writes to pages that came to EL2 for that: more than one for a page that several CPUs write at once.
     pub page_writes: u64,
     /// Each, by the time of its detection.
@@ -60,6 +62,7 @@ impl Failovers {
             confirmation: Latency::of(all.iter().filter_map(Failover::confirmation_us)),
             checkpoint_pause: Latency::of(groups.checkpoint_pauses_us.iter().copied()),
             checkpoint_pages: groups.checkpoint_pages,
+            put_off: groups.put_off,
             page_writes: trace.map_or(0, page_writes),
             list: all.iter().map(named).collect(),
         }

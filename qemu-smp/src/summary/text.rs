@@ -152,6 +152,9 @@ fn write_failovers(out: &mut String, failovers: &Failovers) -> fmt::Result {
     if failovers.list.len() > MOST_CHANGES {
         writeln!(out, "           {} more failures of groups' members", failovers.list.len() - MOST_CHANGES)?;
     }
+    if failovers.put_off > 0 {
+        writeln!(out, "           {} deadlines put off, as a core had no time to run", failovers.put_off)?;
+    }
     if let Failovers { checkpoint_pause: Some(pause), checkpoint_pages, page_writes, .. } = failovers {
         let Latency { count, min_us, median_us, max_us } = pause;
         let pauses = format!("{min_us:.1} {median_us:.1} {max_us:.1} us (min median max)");

@@ -74,6 +74,8 @@ smp::named! {
         Checkpoint = 13 "checkpoint",
         /// A member goes on from its last checkpoint.
         RolledBack = 14 "rolled back",
+        /// A member gave no sign of life in time, and is given more.
+        PutOff = 15 "deadline put off",
     }
 }
 
@@ -196,6 +198,7 @@ fn write_failover(out: &mut fmt::Formatter<'_>, step: FailoverStep, word: u64) -
         FailoverStep::Injected => write!(out, ": {}", InjectedFault::from_code(word).map_or("?", InjectedFault::name)),
         FailoverStep::Checkpoint => write!(out, ": {} pages, {} us", word & 0xffff_ffff, (word >> 32) / 1000),
         FailoverStep::RolledBack => write!(out, ": {word} pages"),
+        FailoverStep::PutOff => write!(out, ": {}", if word == 0 { "a core had no time to run" } else { "a warning" }),
         _ => Ok(()),
     }
 }

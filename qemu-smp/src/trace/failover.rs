@@ -116,6 +116,8 @@ pub struct Groups {
     pub checkpoint_pauses_us: Vec<f64>,
     /// The pages that were copied for all of them.
     pub checkpoint_pages: u64,
+    /// How often a member was given more time for a sign of life, as one of the cores had none to run.
+    pub put_off: usize,
 }
 
 /// Reads a trace; `group_of` says which group a domain is in.
@@ -147,6 +149,10 @@ impl Groups {
                 }
                 let new = self.detected(at_us, domain, detected);
                 return self.failovers.push(new);
+            }
+            FailoverStep::PutOff => {
+                self.put_off += usize::from(word == 0);
+                return;
             }
             FailoverStep::Ready => return,
             _ => {}
@@ -180,7 +186,11 @@ impl Groups {
             FailoverStep::TooOften => failover.too_often = true,
             FailoverStep::NoStandby => failover.no_standby = true,
             FailoverStep::RolledBack => failover.rolled_back = Some(word),
-            FailoverStep::Detected | FailoverStep::Ready | FailoverStep::Injected | FailoverStep::Checkpoint => {}
+            FailoverStep::Detected
+            | FailoverStep::Ready
+            | FailoverStep::Injected
+            | FailoverStep::Checkpoint
+            | FailoverStep::PutOff => {}
         }
     }
 

@@ -90,6 +90,18 @@ fn a_standby_s_restart_is_its_own() {
 }
 
 #[test]
+fn who_had_no_time_is_counted_and_warnings_are_not() {
+    use FailoverStep::{Detected, PutOff};
+    let found = groups(&[
+        (10, ALPHA, PutOff, 0),
+        (20, ALPHA, PutOff, 1),
+        (30, BETA, PutOff, 0),
+        (40, ALPHA, Detected, detected(GroupError::Heartbeat, Role::Primary, GroupAction::TakeOver)),
+    ]);
+    assert_eq!((found.put_off, found.failovers.len()), (2, 1));
+}
+
+#[test]
 fn checkpoints_are_summed_up() {
     use FailoverStep::{Checkpoint, Detected, RolledBack};
     let found = groups(&[

@@ -9,13 +9,14 @@ use crate::{boot, domain, orders, simulation};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 9] = [
+pub const FAULTS: [Case; 10] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
     ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
+    ("group-ends-as-standby-looks-for-lodging", ends_with_its_primary, group_ends_as_standby_looks_for_lodging),
     ("all-cores-stand-still", || plan(&[("pair", 2, 1, 1), ("duo", 2, 0, 2)]), all_cores_stand_still),
     ("primarys-core-stands-still", || plan(&[("pair", 2, 1, 1)]), first_core_stands_still),
     ("one-core-of-two-stands-still", || plan(&[("pair", 2, 0, 2)]), first_core_stands_still),
@@ -53,6 +54,13 @@ fn hangs_unheard() -> Plan {
     plan.domains.iter_mut().filter(|spec| spec.name == "pair-0").for_each(|spec| spec.priority = 150);
     let ignored = ("on-heartbeat", ["ignore", "ignore", "take-over"]);
     plan.groups.iter_mut().for_each(|group| group.on.push(ignored));
+    plan
+}
+
+/// Nobody takes over, and the standby has a core beside the one that it lodges on.
+fn ends_with_its_primary() -> Plan {
+    let mut plan = plan(&[("pair", 2, 0, 2)]);
+    plan.groups.iter_mut().for_each(|group| group.on.push(("on-fault", ["stop", "restart", "stop"])));
     plan
 }
 
@@ -124,6 +132,16 @@ fn hung_primary_has_a_timer(stand: &mut Stand) {
     orders::give("fail pair-0 hang");
     stand.wait();
     orders::give("fail pair-1 livelock");
+    stand.world.settle();
+}
+
+/// Its primary stops while it begins anew, and it learns that by itself or is told.
+fn group_ends_as_standby_looks_for_lodging(stand: &mut Stand) {
+    orders::give("move 3 pool pair-1");
+    stand.world.settle();
+    orders::give("fail pair-1 crash");
+    stand.wait();
+    orders::give("fail pair-0 crash");
     stand.world.settle();
 }
 

@@ -398,6 +398,7 @@ pub fn fenced(core: &'static CoreLocal, domain: &'static Domain) -> Option<&'sta
     let member = domain.member()?;
     let (team, before) = (member.team, member.team.word.now());
     member.patience.store(0, Relaxed);
+    member.health.arm(None);
     let serves = !matches!(before.state, State::Fencing | State::Renewing);
     if serves && member.after.load(Relaxed) == GroupAction::Stop as u32 {
         return None;
@@ -406,7 +407,6 @@ pub fn fenced(core: &'static CoreLocal, domain: &'static Domain) -> Option<&'sta
         record(core, domain, Step::Stopped, 0);
     }
     let [_, fenced, promoted] = &team.times;
-    member.health.arm(None);
     domain.set_region(core, Right::None);
     fenced.store(timer::now(), Relaxed);
     record(core, domain, Step::Revoked, 0);
@@ -768,11 +768,12 @@ fn lose_lodger(core: &'static CoreLocal, lost: &CoreLocal, domain: &'static Doma
 
 /// Puts the first context of a standby on a core of the primary's. If there is none for it, it waits until a primary
 /// serves.
-pub fn lodge(core: &CoreLocal, context: &'static Context, publish: impl FnOnce()) {
+pub fn lodge(core: &'static CoreLocal, context: &'static Context, publish: impl FnOnce()) {
     if let Some(member) = context.domain.member()
         && !find_lodging(core, member, context, publish)
+        && member.waits.begin(&member.team.word).state == State::Over
     {
-        member.waits.begin(&member.team.word);
+        end_waiting(core, context.domain, member);
     }
 }
 

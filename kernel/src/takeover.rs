@@ -3,8 +3,9 @@
 //! The group's word (`failover::group`) says who serves; this module does what it says.
 //!
 //! - **Detection.** A core on which a member's context sits *guards* the group: its timer is due at the members'
-//!   next deadlines. Any guard may find one passed; the member's `Health` lets one of them act on it. All other errors
-//!   come from whoever meets them: an exit, an operator.
+//!   next deadlines. Any guard may find one passed; the member's `Health` lets one of them act on it. The member's own
+//!   cores look first, and a second time before they do: a core that was kept from running was perhaps to beat. All other
+//!   errors come from whoever meets them: an exit, an operator.
 //! - **Takeover.** Who begins it stops the old primary's contexts. The core that the last of them leaves goes on, in this
 //!   order: revoke what the old primary had of the group, raise the epoch (`promote`), hand over its cores, tell the new
 //!   primary. The old one begins anew as a standby when the new one has said that it serves, so that loading it takes no

@@ -212,8 +212,9 @@ fn name(context: &Context) -> String {
 /// Whether a core is on its way somewhere: what it was asked for has not ended.
 pub fn in_flight() -> bool {
     boot::peek().ledger.cores().any(|(id, record)| {
-        matches!(record.state, CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_))
-            && !teams::is_lost(id.index())
+        let under_way = matches!(record.state, CoreState::Asked(..) | CoreState::Releasing(..) | CoreState::Waking(_));
+        let to_be_found = teams::is_silent(id.index()) && record.state != CoreState::Failed;
+        (under_way || to_be_found) && !teams::is_lost(id.index())
     }) || teams::in_flight().is_some()
 }
 

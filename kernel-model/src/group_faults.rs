@@ -9,10 +9,11 @@ use crate::{boot, domain, orders, simulation};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 10] = [
+pub const FAULTS: [Case; 11] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
+    ("new-primary-restarts-as-it-inherits", || plan(&[("pair", 2, 1, 3)]), new_primary_restarts_as_it_inherits),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
     ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
@@ -95,6 +96,14 @@ fn new_primary_fails_as_it_inherits(stand: &mut Stand) {
     orders::give("fail trio-0 crash");
     stand.wait();
     orders::give("fail trio-1 crash");
+    stand.world.settle();
+}
+
+/// It is to begin anew while cores that it gets no more count as on their way to it.
+fn new_primary_restarts_as_it_inherits(stand: &mut Stand) {
+    orders::give("fail pair-0 crash");
+    stand.wait();
+    orders::give("fail pair-1 crash");
     stand.world.settle();
 }
 

@@ -406,8 +406,11 @@ fn serve(core: &'static CoreLocal, context: &'static Context) -> bool {
         program(domain, |program| program.look = false);
         return true;
     }
+    // Should the guest go on elsewhere, the model has lost the byte, and the line says nothing.
+    program(domain, |program| program.line.push('?'));
     let Some(byte) = exits::control(core, context, DATA, None) else { return true };
     let line = program(domain, |program| {
+        program.line.pop();
         program.line.push(char::from(byte as u8));
         program.line.ends_with('\n').then(|| std::mem::take(&mut program.line))
     });
@@ -423,7 +426,7 @@ fn serve(core: &'static CoreLocal, context: &'static Context) -> bool {
         }
         let request = (words.next(), words.next().and_then(|number| number.parse().ok()));
         let (Some(wish @ ("online" | "offline")), Some(target)) = request else {
-            return true; // a byte was lost, see above
+            return true; // a byte was lost
         };
         if let Some(answer) = obey(core, context, wish == "online", target) {
             let mut text = format!("{answer} {wish} {target}\n").into_bytes();

@@ -532,15 +532,16 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
         return;
     }
     let Some(leaving) = leaving else {
-        if placed == Err(NoCore::Quota) {
-            error!(target: "domain", "name={} may have no core to start on", domain.spec.name);
-            return;
-        }
-        // The next core that somebody gives up is this domain's; one that was given up just now was too early for that.
+        // The next core that somebody gives up is this domain's; one that was given up just now was too early for that, and
+        // so was one that was on its way here and is not any more.
         drop(ticket);
         if WAITING.fetch_or(bit(domain), Ordering::AcqRel) & bit(domain) == 0 {
-            warn!(target: "domain", "name={} waits for a core: others hold them all", domain.spec.name);
-            start_waiting(core);
+            let why = if placed == Err(NoCore::Quota) { "it may have no more" } else { "others hold them all" };
+            warn!(target: "domain", "name={} waits for a core: {why}", domain.spec.name);
+            fence(Ordering::SeqCst);
+            if placed != Err(NoCore::Quota) || domain.quota.has_room() {
+                start_waiting(core);
+            }
         }
         return;
     };

@@ -105,6 +105,12 @@ impl Quota {
         self.change(|now| self.expecting_some(now))
     }
 
+    /// Whether it may [take](Self::take) one more of those granted to it.
+    pub fn has_room(&self) -> bool {
+        let now = self.counts();
+        now.owned.saturating_add(now.coming) < now.granted
+    }
+
     /// Whether [`expect_some`](Self::expect_some) would succeed now.
     pub fn can_expect_some(&self) -> bool {
         self.expecting_some(self.counts()).is_some()

@@ -9,11 +9,12 @@ use crate::{boot, domain, orders, simulation};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 11] = [
+pub const FAULTS: [Case; 12] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("new-primary-restarts-as-it-inherits", || plan(&[("pair", 2, 1, 3)]), new_primary_restarts_as_it_inherits),
+    ("kept-core-is-ordered-away", || plan(&[("pair", 2, 1, 3)]), kept_core_is_ordered_away),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
     ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
@@ -104,6 +105,15 @@ fn new_primary_restarts_as_it_inherits(stand: &mut Stand) {
     orders::give("fail pair-0 crash");
     stand.wait();
     orders::give("fail pair-1 crash");
+    stand.world.settle();
+}
+
+/// A core of the primary's that stopped is looked at whether it stays, and is ordered to go off just then.
+fn kept_core_is_ordered_away(stand: &mut Stand) {
+    let Some(core) = faults::domain(1).seats().min() else { violation("the primary is nowhere") };
+    stand.wait();
+    orders::give("fail pair-0 crash");
+    orders::give(&format!("move {core} pair-0 off"));
     stand.world.settle();
 }
 

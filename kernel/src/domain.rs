@@ -123,6 +123,21 @@ impl Domain {
         self.contexts.get().copied().unwrap_or_default()
     }
 
+    /// The cores that they are on, each as often as they are.
+    pub fn seats(&self) -> impl DoubleEndedIterator<Item = CoreId> {
+        self.contexts().iter().filter_map(|context| context.seat.now())
+    }
+
+    /// Whether a core is its own, and it is not asked for that.
+    pub fn owns(&self, id: CoreId) -> bool {
+        kernel().ledger.is(id, CoreState::Owned(self.id))
+    }
+
+    /// Whether a core is its own, and perhaps it is asked for that.
+    pub fn holds(&self, id: CoreId) -> bool {
+        self.owns(id) || kernel().ledger.asked(id) == Some(self.id)
+    }
+
     /// What it is in its group, if it is in one.
     pub fn member(&self) -> Option<&Member> {
         self.member.as_ref()
@@ -231,6 +246,13 @@ impl Domain {
     /// Changes the line of its console's interrupt to what the device says.
     pub fn update_console_line(&self, core: &CoreLocal, console: &Console) {
         self.vgic.set_spi_level(CONSOLE_INTID, console.line(), &mut Port { domain: self, core });
+    }
+
+    /// Changes what its control port has to say.
+    pub fn tell(&self, core: &CoreLocal, change: impl FnOnce(&mut Control)) {
+        let mut control = self.control.lock();
+        change(&mut control);
+        self.update_control_line(core, &control);
     }
 
     /// The same for its control port.
@@ -452,8 +474,7 @@ pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl 
     let domain = context.domain;
     let mut placement = domain.placement.lock();
     let mut off = false;
-    let used = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
-    let spare = placement.spare.iter().find(used);
+    let spare = placement.spare.iter().find(|id| domain.owns(*id));
     let id = match spare {
         Some(id) => id,
         None => match grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, domain.spec.takes_idle)? {
@@ -605,7 +626,7 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
         if !lodges {
             placement.left(others);
         }
-        let owned = || kernel().ledger.is(core.id, CoreState::Owned(domain.id));
+        let owned = || domain.owns(core.id);
         let free = others == 0 && !lodges;
         unfolds |= free && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
         // A standby's core stays, and what is fenced leaves all its cores at once.
@@ -722,8 +743,11 @@ pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Op
                 Next::Wait | Next::End => to_keep > 0 && lodger.is_none(),
             };
             if stays {
-                to_keep = to_keep.saturating_sub(1);
-                placement.spare.insert(id);
+                // It may have been ordered away since it was seen here.
+                if domain.holds(id) {
+                    to_keep = to_keep.saturating_sub(1);
+                    placement.spare.insert(id);
+                }
                 continue;
             }
             drop(placement);
@@ -769,8 +793,7 @@ fn go_back(core: &'static CoreLocal, domain: &'static Domain, checkpoints: &Chec
 fn fold(core: &CoreLocal, context: &'static Context) -> bool {
     let domain = context.domain;
     let mut placement = domain.placement.lock();
-    let owned = |id: &CoreId| kernel().ledger.is(*id, CoreState::Owned(domain.id));
-    let target = domain.contexts().iter().filter_map(|context| context.seat.now()).find(owned);
+    let target = domain.seats().find(|id| domain.owns(*id));
     let target = target.and_then(|id| seat(core, &mut placement, context, id, || ()));
     if let Some(target) = target {
         post_to(core, target, Requests::ARRIVAL);

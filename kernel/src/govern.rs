@@ -109,9 +109,8 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
         let busy = whole.saturating_sub(idle.get(index).copied().unwrap_or(0)).wrapping_mul(1000);
         let busy = busy.checked_div(whole).unwrap_or(0);
         // What waits for a core that wakes has one, and so has what is asked to leave one: both are not folded.
-        let owned_by = |id: CoreId| kernel().ledger.is(id, CoreState::Owned(domain.id));
         let on = |context: &&Context| {
-            context.power.affinity_info() != AffinityState::Off && context.seat.now().is_some_and(owned_by)
+            context.power.affinity_info() != AffinityState::Off && context.seat.now().is_some_and(|id| domain.owns(id))
         };
         let contexts = domain.contexts().len() as u32;
         let contexts_on = domain.contexts().iter().filter(on).count() as u32;
@@ -177,5 +176,5 @@ pub fn give(core: &'static CoreLocal, to: &'static Domain) -> Option<CoreId> {
 /// The domain's cores in the order in which it can do without them: those without a context, then its last contexts'.
 pub fn last_cores(domain: &'static Domain) -> impl Iterator<Item = CoreId> {
     let spare = domain.placement.lock().spare;
-    spare.iter().chain(domain.contexts().iter().rev().filter_map(|context| context.seat.now()))
+    spare.iter().chain(domain.seats().rev())
 }

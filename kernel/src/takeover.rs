@@ -250,9 +250,7 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
 /// Says to the domain what it is.
 pub fn announce(core: &CoreLocal, domain: &Domain, member: &Member) {
     let now = member.team.word.now();
-    let mut control = domain.control.lock();
-    control.announce(now.role(member.index), now.epoch);
-    domain.update_control_line(core, &control);
+    domain.tell(core, |control| control.announce(now.role(member.index), now.epoch));
 }
 
 /// What the calls about a group answer in x1 to x5; `None`: the domain is in none.
@@ -280,8 +278,7 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
     }
     if due.is_none_or(|due| member.health.due().is_some_and(|next| next < due)) {
         // The guards expect the next one later.
-        let seats = |domain: &'static Domain| domain.contexts().iter().filter_map(|context| context.seat.now());
-        let guards = member.team.domains().flat_map(|(domain, _)| seats(domain));
+        let guards = member.team.domains().flat_map(|(domain, _)| domain.seats());
         let warden = Some(warden()).filter(|_| DIMINISHED.load(Relaxed) & member.team.bit() != 0);
         guards.chain(warden).for_each(|guard| post(core, guard, Requests::ERRAND));
     }
@@ -621,7 +618,7 @@ pub fn watch(core: &'static CoreLocal, now: u64) {
 /// they were kept from running.
 fn grace(core: &CoreLocal, domain: &'static Domain, member: &Member) -> u64 {
     let lodges = core.lodger.load(Relaxed).wrapping_sub(1) >> 8 == domain.id.index() as u32;
-    let is_own = lodges || kernel().ledger.is(core.id, CoreState::Owned(domain.id));
+    let is_own = lodges || domain.owns(core.id);
     let period = member.team.deadline();
     if is_own { 0 } else { period.saturating_sub(period / 4) }
 }
@@ -681,8 +678,11 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
     if !runs || (at != 0 && now < at) {
         return;
     }
-    let seats = domain.contexts().iter().filter_map(|context| context.seat.now()).filter_map(boot::core);
-    let exits = seats.map(|core| core.trace().exits.of(domain.id.index())).fold(0, u64::wrapping_add);
+    let exits = domain
+        .seats()
+        .filter_map(boot::core)
+        .map(|core| core.trace().exits.of(domain.id.index()))
+        .fold(0, u64::wrapping_add);
     let moved = until.compare_exchange(at, now.wrapping_add(ticks(time)), AcqRel, Relaxed).is_ok();
     if moved && seen.swap(exits, AcqRel) == exits && at != 0 && !late {
         failed(core, domain, GroupError::Stall, EndKind::Hung);
@@ -696,8 +696,7 @@ fn ask(core: &CoreLocal, domain: &Domain, now: u64) -> u64 {
     if domain.contexts().len() < 2 {
         return 0;
     }
-    let seats = domain.contexts().iter().filter_map(|context| context.seat.now());
-    let cores = CoreSet::from_iter(seats.filter(|id| owner(*id) == Some(domain.id)));
+    let cores = CoreSet::from_iter(domain.seats().filter(|id| owner(*id) == Some(domain.id)));
     if cores.count() < 2 {
         return 0;
     }
@@ -798,9 +797,8 @@ fn find_lodging(core: &CoreLocal, member: &Member, context: &'static Context, pu
 
 /// A core that `host` uses, and on which nobody lodges.
 fn lodging(host: &Domain) -> Option<&'static CoreLocal> {
-    let owned = |id: &smp::core_id::CoreId| kernel().ledger.is(*id, CoreState::Owned(host.id));
-    let seats = host.contexts().iter().filter_map(|context| context.seat.now()).filter(owned);
-    seats.filter_map(boot::core).find(|target| target.lodger.load(Relaxed) == 0)
+    let owned = host.seats().filter(|id| host.owns(*id));
+    owned.filter_map(boot::core).find(|target| target.lodger.load(Relaxed) == 0)
 }
 
 /// The domain whose standby lodges on a core.

@@ -13,7 +13,7 @@ use crate::{schedule, takeover};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::control::{Answer, Request, Said, Wish};
-use domains::ledger::{CoreEvent, CoreState, Heir, Quota};
+use domains::ledger::{CoreEvent, Heir, Quota};
 use domains::{DomainId, psci::AffinityState};
 use hotplug::placement::refuge;
 use hotplug::transfer::{self, Leaving, Quotas, Reason};
@@ -267,11 +267,8 @@ pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason) -> Result<(), R
 
 /// The contexts on `target` are asked for nothing any more.
 fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
-    let mut control = domain.control.lock();
-    for context in target.queue.entries().filter_map(|(_, id)| domain::context(id)) {
-        control.withdraw(context.index);
-    }
-    domain.update_control_line(core, &control);
+    let contexts = target.queue.entries().filter_map(|(_, id)| domain::context(id));
+    domain.tell(core, |control| contexts.for_each(|context| control.withdraw(context.index)));
 }
 
 /// This core was posted an errand.
@@ -335,9 +332,7 @@ fn answered(core: &CoreLocal, answer: Answer) {
 
 /// Hands a request to the domain's control port.
 fn ask_guest(core: &CoreLocal, domain: &Domain, request: Request) {
-    let mut control = domain.control.lock();
-    control.ask(request);
-    domain.update_control_line(core, &control);
+    domain.tell(core, |control| control.ask(request));
     if !domain.has_board() {
         domain.notify(core);
     }
@@ -365,11 +360,10 @@ pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
         Said::Answer(..) => {}
         Said::Ready => {
             // What it was asked before it listened is asked again.
-            for id in domain.contexts().iter().filter_map(|context| context.seat.now()) {
-                let Some(target) = core.kernel().core(id) else { continue };
+            for target in domain.seats().filter_map(boot::core) {
                 let (asked, ordered) = (Stage::Asked as u32, Stage::Ordered as u32);
                 if target.errand.stage.compare_exchange(asked, ordered, AcqRel, Relaxed).is_ok() {
-                    post(core, id, Requests::ERRAND);
+                    post(core, target.id, Requests::ERRAND);
                 }
             }
             let spare = domain.placement.lock().spare.count();
@@ -391,9 +385,7 @@ fn offer(core: &CoreLocal, domain: &Domain) {
         let context = contexts.get(usize::from(index));
         context.is_some_and(|context| context.power.affinity_info() == AffinityState::Off)
     };
-    let mut control = domain.control.lock();
-    control.offer(contexts.len(), off);
-    domain.update_control_line(core, &control);
+    domain.tell(core, |control| control.offer(contexts.len(), off));
     if !domain.has_board() {
         domain.notify(core);
     }
@@ -461,16 +453,14 @@ pub fn keep(core: &CoreLocal, leaving: Leaving, folded: usize) {
 
 /// Where a context of this core goes on: on a core that its domain has to `spare`, or on another context's.
 fn find_refuge(core: &CoreLocal, domain: &Domain, context: &Context, spare: bool) -> Option<CoreId> {
-    if spare {
-        let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(domain.id));
-        if let Some(id) = domain.placement.lock().spare.iter().find(owned) {
-            return Some(id);
-        }
+    let spare = if spare { domain.placement.lock().spare.iter().find(|id| domain.owns(*id)) } else { None };
+    if spare.is_some() {
+        return spare;
     }
     let contexts = domain.contexts();
     let seat = |index: usize| contexts.get(index)?.seat.now();
     let crowd = |id: CoreId| {
-        let usable = id != core.id && core.kernel().ledger.is(id, CoreState::Owned(domain.id));
+        let usable = id != core.id && domain.owns(id);
         usable.then_some(core.kernel().core(id)?.queue.attached())
     };
     refuge(usize::from(context.index), contexts.len(), seat, crowd)
@@ -492,12 +482,11 @@ fn migrate(core: &'static CoreLocal, slot: Slot, context: &'static Context, to: 
         core.set_current(None);
     }
     context.count_stolen_from_now();
-    let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(domain.id));
     let (taken, better) = {
         let mut placement = domain.placement.lock();
         let others = target.residents();
         let suits = crowd == Crowd::Any || (others == 0 && core.residents() > 1);
-        if !suits || !owned(&to) {
+        if !suits || !domain.owns(to) {
             return false;
         }
         // Its seat first: should it be picked at once, that is where it is.
@@ -511,7 +500,7 @@ fn migrate(core: &'static CoreLocal, slot: Slot, context: &'static Context, to: 
         placement.seated(to, others);
         // One that came to the domain meanwhile.
         let look = others > 0 && !placement.spare.is_empty();
-        (taken, if look { placement.spare.iter().find(owned) } else { None })
+        (taken, if look { placement.spare.iter().find(|id| domain.owns(*id)) } else { None })
     };
     target.queue.wake(taken);
     let a = u64::from(context.index) | (core.id.index() as u64) << 16;
@@ -540,10 +529,11 @@ pub fn send_away(core: &'static CoreLocal) {
             // If it fails, that core was given a context, or is asked for, or has left the domain, or the context has this
             // one for itself by now. Another core may have looked for a context meanwhile, and found this one taken.
             if !migrate(core, slot, context, to, Crowd::Alone) {
-                let owned = |id: &CoreId| core.kernel().ledger.is(*id, CoreState::Owned(context.domain.id));
-                let spare = context.domain.placement.lock().spare;
-                if let Some(id) = Some(to).filter(|to| spare.contains(*to)).or_else(|| spare.iter().find(owned)) {
-                    welcome(core, id, context.domain);
+                let domain = context.domain;
+                let spare = domain.placement.lock().spare;
+                let other = || spare.iter().find(|id| domain.owns(*id));
+                if let Some(id) = Some(to).filter(|to| spare.contains(*to)).or_else(other) {
+                    welcome(core, id, domain);
                 }
             }
         }
@@ -627,12 +617,11 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
     let Some(target) = core.kernel().core(id) else { return };
     let folded = {
         let mut placement = domain.placement.lock();
-        let owned = core.kernel().ledger.is(id, CoreState::Owned(domain.id));
-        if target.residents() > 0 || !(owned || core.kernel().ledger.asked(id) == Some(domain.id)) {
+        if target.residents() > 0 || !domain.holds(id) {
             return;
         }
         placement.spare.insert(id);
-        owned && placement.folded > 0
+        domain.owns(id) && placement.folded > 0
     };
     // Who lodges elsewhere stays there.
     let crowds = |core: &CoreLocal, context: &Context| core.residents() > 1 && !takeover::lodges(core, context);

@@ -475,9 +475,11 @@ pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl 
     let mut placement = domain.placement.lock();
     let mut off = false;
     let spare = placement.spare.iter().find(|id| domain.owns(*id));
+    // Who begins needs one, even if all that were granted to it were taken.
+    let beyond = domain.spec.takes_idle || domain.seats().next().is_none();
     let id = match spare {
         Some(id) => id,
-        None => match grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, domain.spec.takes_idle)? {
+        None => match grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, beyond)? {
             Claimed::Idle(id) => id,
             Claimed::Off(id) => {
                 off = true;
@@ -560,7 +562,7 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
             let why = if placed == Err(NoCore::Quota) { "it may have no more" } else { "others hold them all" };
             warn!(target: "domain", "name={} waits for a core: {why}", domain.spec.name);
             fence(Ordering::SeqCst);
-            if placed != Err(NoCore::Quota) || domain.quota.has_room() {
+            if placed != Err(NoCore::Quota) || domain.quota.can_take(true) {
                 start_waiting(core);
             }
         }
@@ -588,9 +590,11 @@ pub fn start_waiting(core: &'static CoreLocal) {
 
 #[inline(never)]
 fn start_those(core: &'static CoreLocal, waiting: u32) {
-    let idle = || kernel().ledger.cores().any(|(_, record)| record.state == CoreState::Idle);
+    let free = |state| matches!(state, CoreState::Idle | CoreState::Off { held: false });
     for domain in all().iter().filter(|domain| waiting & bit(domain) != 0) {
-        if idle() && WAITING.fetch_and(!bit(domain), Ordering::AcqRel) & bit(domain) != 0 {
+        if kernel().ledger.cores().any(|(_, record)| free(record.state))
+            && WAITING.fetch_and(!bit(domain), Ordering::AcqRel) & bit(domain) != 0
+        {
             start(core, domain, None);
         }
     }

@@ -587,9 +587,7 @@ pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded:
     } else if core.alarm.load(Relaxed) != 0 {
         schedule::update_alarm(core);
     }
-    if leaving.heir == Heir::Pool || !inherits {
-        domain::start_waiting(core);
-    }
+    domain::start_waiting(core);
 }
 
 /// A core of a domain that runs nowhere becomes that of the standby that lodges there. False: it does not any more.

@@ -69,12 +69,14 @@ impl Quota {
     /// One more core is to be the domain's: of those granted to it, or, with `beyond`, one more than that, up to its
     /// maximum.
     pub fn take(&self, beyond: bool) -> Result<(), QuotaReached> {
-        self.change(|now| {
-            let owned = now.owned.checked_add(1)?;
-            let all = owned.checked_add(now.coming)?;
-            let limit = if beyond { self.max } else { u32::from(now.granted) };
-            (u32::from(all) <= limit).then_some(QuotaCounts { owned, granted: now.granted.max(all), ..now })
-        })
+        self.change(|now| self.taking(now, beyond))
+    }
+
+    fn taking(&self, now: QuotaCounts, beyond: bool) -> Option<QuotaCounts> {
+        let owned = now.owned.checked_add(1)?;
+        let all = owned.checked_add(now.coming)?;
+        let limit = if beyond { self.max } else { u32::from(now.granted) };
+        (u32::from(all) <= limit).then_some(QuotaCounts { owned, granted: now.granted.max(all), ..now })
     }
 
     /// The domain gave up a core by itself, or did not get one that it took; not below 0.
@@ -105,10 +107,9 @@ impl Quota {
         self.change(|now| self.expecting_some(now))
     }
 
-    /// Whether it may [take](Self::take) one more of those granted to it.
-    pub fn has_room(&self) -> bool {
-        let now = self.counts();
-        now.owned.saturating_add(now.coming) < now.granted
+    /// Whether [`take`](Self::take) would succeed now.
+    pub fn can_take(&self, beyond: bool) -> bool {
+        self.taking(self.counts(), beyond).is_some()
     }
 
     /// Whether [`expect_some`](Self::expect_some) would succeed now.

@@ -15,6 +15,7 @@ pub mod health;
 pub mod limit;
 pub mod pause;
 pub mod waiting;
+pub mod warden;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -9,6 +9,7 @@ use crate::lock::Once;
 use crate::platform::firmware::Conduit;
 use crate::platform::machine::Region;
 use crate::simulation::{self, step};
+use crate::warden::Wardens;
 use crate::{check, domain, power, schedule};
 use smccc::psci::error::Error;
 
@@ -63,6 +64,8 @@ pub struct Kernel {
     pub arena: Arena,
     /// Who owns which core.
     pub ledger: Ledger<'static>,
+    /// Who looks after groups of which a core has failed.
+    pub wardens: Wardens,
     cores: Vec<&'static CoreLocal>,
 }
 
@@ -88,6 +91,7 @@ pub fn make(cores: usize, archive: Vec<u8>) -> Option<()> {
         },
         arena: Arena,
         ledger,
+        wardens: Wardens::default(),
         cores: locals,
     });
     Some(())

@@ -10,7 +10,7 @@ use crate::ledger::{CoreState, Heir, QuotaCounts};
 use crate::life::Phase;
 use crate::psci::AffinityState;
 use crate::simulation::Firmware;
-use crate::{DomainId, boot, guest, orders, simulation, teams};
+use crate::{DomainId, boot, guest, orders, simulation, takeover, teams};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -290,6 +290,9 @@ fn sleeps_rightly(core: &CoreLocal) {
         if !state.is_some_and(|state| may_be_at(state, context.domain, core.id)) {
             violation(&format!("{} is on core {}, which is {state:?}", name(context), core.id));
         }
+    }
+    if takeover::alarm(core) != 0 && core.alarm.load(Relaxed) == 0 {
+        violation(&format!("core {} guards a group, and its timer is not due for that", core.id));
     }
 }
 

@@ -48,6 +48,7 @@ mod teams;
 mod trace;
 mod vgic;
 mod waiting;
+mod warden;
 mod world;
 
 #[path = "../../kernel/src/domain.rs"]

@@ -15,6 +15,7 @@ use crate::trace::{self, About};
 use crate::{console, domain, fail, govern, power, schedule};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use domains::ledger::{CoreEvent, CoreState, Heir, Ledger, LedgerWord};
+use failover::warden::Wardens;
 use hotplug::bring_up;
 use log::{error, info};
 use smccc::psci::error::Error;
@@ -31,6 +32,8 @@ pub struct Kernel {
     pub arena: Arena,
     /// Who owns which core.
     pub ledger: Ledger<'static>,
+    /// Who looks after groups of which a core has failed.
+    pub wardens: Wardens,
     /// Counter at the first instruction in Rust.
     boot_ticks: u64,
 }
@@ -92,7 +95,8 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
     let Some(words) = arena.place_all(machine.cores.len(), |_| LedgerWord::default()) else {
         fail::stop(format_args!("arena full: ledger"))
     };
-    let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), boot_ticks });
+    let wardens = Wardens::default();
+    let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), wardens, boot_ticks });
     let Some(core) = place(kernel, 0) else { fail::stop(format_args!("machine without cores")) };
     core.install();
     start_machine(kernel, core);

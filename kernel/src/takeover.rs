@@ -15,6 +15,12 @@
 //!   does not come back.
 //! - **Lodging.** A standby without a core of its own sits on a core of the primary's. That core stays the primary's, and
 //!   nobody can order it away; it becomes the standby's when the primary ends.
+//!
+//! Who looks after a group of which a core has failed is for `failover::warden` to say. What else changes here without a lock
+//! are hints, and Relaxed: when to look, what to log, what was injected (`look`, `progress`, `muted`, `on_promotion`, `times`,
+//! `cause`, of a core `asked`; its `guards` and `holds` are its own). Who misses one sees it at its next look; where one of
+//! several is to act, an exchange of that word says who. Only `patience` carries something: who finds it passed sees that
+//! the domain stops.
 
 use crate::arch::context::Context;
 use crate::arch::core_local::CoreLocal;
@@ -29,8 +35,8 @@ use crate::trace::{self, About};
 use crate::transfer;
 use crate::{govern, power, schedule};
 use arrayvec::ArrayVec;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::DomainId;
 use domains::guest_fdt::REGION_BASE;
 use domains::ledger::CoreState;
@@ -48,11 +54,6 @@ use smp::core_set::CoreSet;
 use smp::mailbox::Requests;
 use smp::run_queue::{Priority, Slot};
 use smp::trace::Event;
-
-/// A bit for each group of which a core has failed. It may have no other than its last member's, so the *warden* looks
-/// after it, too: a core that was idle then, or the machine's first one.
-static DIMINISHED: AtomicU32 = AtomicU32::new(0);
-static WARDEN: AtomicU32 = AtomicU32::new(0);
 
 /// The steps of a [`Event::Failover`] record.
 #[derive(Clone, Copy)]
@@ -183,7 +184,7 @@ impl Team {
     fn needs(&self, core: &CoreLocal) -> bool {
         let owner = owner(core.id);
         let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
-        wards(core) & self.bit() != 0 || self.members.iter().any(|member| owner == Some(*member)) || stopping()
+        self.members.iter().any(|member| owner == Some(*member)) || stopping()
     }
 }
 
@@ -279,7 +280,8 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
     if due.is_none_or(|due| member.health.due().is_some_and(|next| next < due)) {
         // The guards expect the next one later.
         let guards = member.team.domains().flat_map(|(domain, _)| domain.seats());
-        let warden = Some(warden()).filter(|_| DIMINISHED.load(Relaxed) & member.team.bit() != 0);
+        let (warden, diminished) = core.kernel().wardens.now();
+        let warden = Some(warden).filter(|_| diminished & member.team.bit() != 0);
         guards.chain(warden).for_each(|guard| post(core, guard, Requests::ERRAND));
     }
     checkpoint::beat(core, domain);
@@ -349,22 +351,18 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
         if begun.is_err() {
             return Ok(()); // somebody else sees to it
         }
-        note(team, member.index, error, now);
+        let [detected, ..] = &team.times;
+        detected.store(now, Relaxed);
+        team.cause.store(error as u32 | u32::from(member.index) << 8, Relaxed);
     }
     member.after.store(action as u32, Relaxed);
     domain.stop(core, kind);
     Ok(())
 }
 
-fn note(team: &Team, member: u8, error: GroupError, now: u64) {
-    let [detected, ..] = &team.times;
-    detected.store(now, Relaxed);
-    team.cause.store(error as u32 | u32::from(member) << 8, Relaxed);
-}
-
 /// The domain begins to stop. This core, which answers, sees to it that it comes to its end, should nobody else.
 pub fn stops(core: &CoreLocal, member: &Member) {
-    member.patience.store(timer::now().wrapping_add(member.team.deadline()), Relaxed);
+    member.patience.store(timer::now().wrapping_add(member.team.deadline()), Release);
     core.guards.fetch_or(member.team.bit(), Relaxed);
     schedule::update_alarm(core);
 }
@@ -434,8 +432,7 @@ pub fn promoted(core: &'static CoreLocal, domain: &'static Domain) {
         domain.notify(core);
     }
     record(core, domain, Step::Promoted, member.team.word.now().epoch.into());
-    let fault = member.on_promotion.swap(0, AcqRel);
-    if let Some(fault) = InjectedFault::from_code(fault.into()) {
+    if let Some(fault) = InjectedFault::from_code(member.on_promotion.swap(0, Relaxed).into()) {
         inject(core, domain, fault);
     }
 }
@@ -478,9 +475,7 @@ pub fn wait(core: &'static CoreLocal, domain: &'static Domain) {
     let Some(member) = domain.member() else { return };
     match member.waits.begin(&member.team.word).state {
         State::Serving => restart_waiting(core, member.team),
-        State::Over => {
-            end_waiting(core, domain, member);
-        }
+        State::Over => _ = end_waiting(core, domain, member),
         _ => {}
     }
 }
@@ -549,40 +544,15 @@ pub fn guard(core: &CoreLocal, context: &Context) {
     }
 }
 
-fn warden() -> CoreId {
-    CoreId::new(WARDEN.load(Relaxed) as usize).unwrap_or(CoreId::FIRST)
-}
-
-/// The groups that this core looks after as the warden.
-fn wards(core: &CoreLocal) -> u32 {
-    let groups = DIMINISHED.load(Relaxed);
-    if groups != 0 && warden() == core.id { groups } else { 0 }
-}
-
-/// Makes `warden` the one; or, if it is off or about to be by now, the first core, which always is on. It sees which groups
-/// have lost a core when it takes the message.
-fn appoint(core: &CoreLocal, warden: CoreId) {
-    WARDEN.store(warden.index() as u32, Relaxed);
-    // Either who goes off sees here that it is the warden, or who appoints it sees in its word that it goes off.
-    fence(SeqCst);
-    let is_on = |state| !matches!(state, CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed);
-    if warden != CoreId::FIRST && !kernel().ledger.read(warden).is_some_and(|record| is_on(record.state)) {
-        return appoint(core, CoreId::FIRST);
-    }
-    post(core, warden, Requests::ERRAND);
-}
-
-/// This core goes off, as its word says: if it is the warden, the first core is from now on.
-pub fn resign(core: &CoreLocal) {
-    fence(SeqCst); // see `appoint`
-    if wards(core) != 0 {
-        appoint(core, CoreId::FIRST);
-    }
+/// The bits of the groups that this core looks after, by itself or as the warden.
+pub fn guards(core: &CoreLocal) -> u32 {
+    let (warden, diminished) = core.kernel().wardens.now();
+    core.guards.load(Relaxed) | if warden == core.id { diminished } else { 0 }
 }
 
 /// The groups that this core looks after.
 fn guarded(core: &CoreLocal) -> impl Iterator<Item = &'static Team> {
-    let guards = core.guards.load(Relaxed) | wards(core);
+    let guards = guards(core);
     let teams = if guards == 0 { &[] } else { domain::teams() };
     teams.iter().copied().filter(move |team| guards & team.bit() != 0)
 }
@@ -592,7 +562,7 @@ pub fn is_guard(core: &CoreLocal) -> bool {
     for team in guarded(core).filter(|team| !team.needs(core)) {
         core.guards.fetch_and(!team.bit(), Relaxed);
     }
-    core.guards.load(Relaxed) | wards(core) != 0
+    guards(core) != 0
 }
 
 /// When this core has to look after its group again; 0: never.
@@ -628,7 +598,7 @@ fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64, late: boo
     let period = team.deadline();
     // Looks of all guards together are a deadline apart.
     let (look, next) = (team.look.load(Relaxed), now.wrapping_add(period));
-    let looks = now >= look && team.look.compare_exchange(look, next, AcqRel, Relaxed).is_ok() && !late;
+    let looks = now >= look && team.look.compare_exchange(look, next, Relaxed, Relaxed).is_ok() && !late;
     for (domain, member) in team.domains() {
         let grace = grace(core, domain, member);
         // It expires when its own core has seen twice that all of them run: who was kept from that has time in between.
@@ -656,7 +626,7 @@ fn look_after(core: &'static CoreLocal, team: &'static Team, now: u64, late: boo
         let patience = member.patience.load(Relaxed);
         let over = patience != 0 && now >= patience;
         let next = if late { now.wrapping_add(period / 4) } else { 0 };
-        if over && member.patience.compare_exchange(patience, next, AcqRel, Relaxed).is_ok() && !late {
+        if over && member.patience.compare_exchange(patience, next, Acquire, Relaxed).is_ok() && !late {
             give_up(core, domain, member);
         }
     }
@@ -678,13 +648,10 @@ fn look_at_progress(core: &CoreLocal, domain: &'static Domain, member: &Member, 
     if !runs || (at != 0 && now < at) {
         return;
     }
-    let exits = domain
-        .seats()
-        .filter_map(boot::core)
-        .map(|core| core.trace().exits.of(domain.id.index()))
-        .fold(0, u64::wrapping_add);
-    let moved = until.compare_exchange(at, now.wrapping_add(ticks(time)), AcqRel, Relaxed).is_ok();
-    if moved && seen.swap(exits, AcqRel) == exits && at != 0 && !late {
+    let seats = domain.seats().filter_map(boot::core);
+    let exits = seats.map(|core| core.trace().exits.of(domain.id.index())).fold(0, u64::wrapping_add);
+    let moved = until.compare_exchange(at, now.wrapping_add(ticks(time)), Relaxed, Relaxed).is_ok();
+    if moved && seen.swap(exits, Relaxed) == exits && at != 0 && !late {
         failed(core, domain, GroupError::Stall, EndKind::Hung);
     }
 }
@@ -701,11 +668,8 @@ fn ask(core: &CoreLocal, domain: &Domain, now: u64) -> u64 {
         return 0;
     }
     let quiet = cores.iter().filter(|id| *id != core.id).filter_map(boot::core).map(|other| {
-        match other.asked.compare_exchange(0, now, Relaxed, Relaxed) {
-            Ok(_) => post(core, other.id, Requests::ERRAND),
-            Err(since) => return now.saturating_sub(since),
-        }
-        0
+        let asked = other.asked.compare_exchange(0, now, Relaxed, Relaxed);
+        asked.inspect(|_| post(core, other.id, Requests::ERRAND)).map_or_else(|since| now.saturating_sub(since), |_| 0)
     });
     quiet.max().unwrap_or(0)
 }
@@ -737,8 +701,9 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
     for (_, waiting) in team.domains().filter(|(_, member)| member.waits.is_on()) {
         let _ = team.word.beat(waiting.index);
     }
-    DIMINISHED.fetch_or(team.bit(), Relaxed);
-    appoint(core, govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST));
+    let idle = govern::cores_that_are(CoreState::Idle).next().unwrap_or(CoreId::FIRST);
+    let is_idle = || kernel().ledger.is(idle, CoreState::Idle);
+    kernel().wardens.diminish(team.bit(), idle, is_idle, |warden| post(core, warden, Requests::ERRAND));
     for (context, lost) in silent() {
         if let Some(lodger) = lodger(lost) {
             lose_lodger(core, lost, lodger);
@@ -835,7 +800,7 @@ pub fn fail(core: &CoreLocal, name: &str, fault: InjectedFault, later: bool, dry
 
 fn inject(core: &CoreLocal, domain: &'static Domain, fault: InjectedFault) {
     record(core, domain, Step::Injected, fault as u64);
-    let mut struck = match fault {
+    let struck = match fault {
         InjectedFault::Hang | InjectedFault::Livelock => domain.contexts(),
         InjectedFault::WildStore | InjectedFault::Panic | InjectedFault::Silent => {
             domain.contexts().get(..1).unwrap_or_default()
@@ -849,19 +814,17 @@ fn inject(core: &CoreLocal, domain: &'static Domain, fault: InjectedFault) {
             return;
         }
     };
-    while let [context, rest @ ..] = struck {
+    for context in struck {
         context.fault.store(fault as u32, Relaxed);
         if let Some(holder) = context.seat.find() {
             post(core, holder, Requests::KICK);
         }
-        struck = rest;
     }
 }
 
 /// A context that is about to run has a fault. False: it does not run.
 pub fn strike(core: &CoreLocal, slot: Slot, context: &Context) -> bool {
-    let fault = InjectedFault::from_code(context.fault.load(Relaxed).into());
-    let done = match fault {
+    let done = match InjectedFault::from_code(context.fault.load(Relaxed).into()) {
         Some(InjectedFault::Hang) => {
             core.queue.sleep(slot);
             return false;

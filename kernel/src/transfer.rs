@@ -180,6 +180,7 @@ fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
 /// The domain's core does not answer: it has failed. Called with the domain's placement locked.
 pub fn lose(core: &CoreLocal, lost: &CoreLocal, owner: DomainId) {
     transfer::fail(&core.kernel().ledger, &AllQuotas, lost.id, owner);
+    core.kernel().wardens.leave(lost.id, |warden| post(core, warden, Requests::ERRAND));
     domain::trace_owner(core, lost.id);
     report(lost.id, 0, Err(Reason::FailedCore));
 }
@@ -275,7 +276,7 @@ fn withdraw(core: &CoreLocal, domain: &Domain, target: &CoreLocal) {
 pub fn attend(core: &'static CoreLocal) {
     core.asked.store(0, Relaxed);
     // A core that was taken, and guards no group, has nothing to look at again; `hand_over` saw to the rest.
-    if !look(core) || !core.errand.stage_is(Stage::None) || core.guards.load(Relaxed) != 0 {
+    if !look(core) || !core.errand.stage_is(Stage::None) || takeover::guards(core) != 0 {
         schedule::update_alarm(core);
     }
 }
@@ -283,13 +284,8 @@ pub fn attend(core: &'static CoreLocal) {
 /// Looks at its errand; whether there was one.
 pub fn look(core: &'static CoreLocal) -> bool {
     let asked = || core.kernel().ledger.asked(core.id).and_then(domain::by_id);
-    match if core.errand.stage_is(Stage::None) { None } else { asked() } {
-        Some(domain) => {
-            progress(core, domain);
-            true
-        }
-        None => false,
-    }
+    let domain = if core.errand.stage_is(Stage::None) { None } else { asked() };
+    domain.inspect(|domain| progress(core, domain)).is_some()
 }
 
 fn progress(core: &'static CoreLocal, domain: &'static Domain) {

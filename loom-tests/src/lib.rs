@@ -38,3 +38,5 @@ mod trace;
 mod transfer;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod warden;

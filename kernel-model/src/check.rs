@@ -291,7 +291,9 @@ fn sleeps_rightly(core: &CoreLocal) {
             violation(&format!("{} is on core {}, which is {state:?}", name(context), core.id));
         }
     }
-    if takeover::alarm(core) != 0 && core.alarm.load(Relaxed) == 0 {
+    let held = core.queue.entries().filter_map(|(_, id)| domain::context(id));
+    let guards = held.into_iter().any(|context| context.domain.member().is_some());
+    if guards && takeover::alarm(core) != 0 && core.alarm.load(Relaxed) == 0 {
         violation(&format!("core {} guards a group, and its timer is not due for that", core.id));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::faults::{self, Fault, Stand};
 use crate::history::violation;
+use crate::life::Phase;
 use crate::world::{GroupPlan, Plan};
 use crate::{boot, domain, orders, simulation};
 
@@ -9,12 +10,13 @@ use crate::{boot, domain, orders, simulation};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 12] = [
+pub const FAULTS: [Case; 13] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("new-primary-restarts-as-it-inherits", || plan(&[("pair", 2, 1, 3)]), new_primary_restarts_as_it_inherits),
     ("kept-core-is-ordered-away", || plan(&[("pair", 2, 1, 3)]), kept_core_is_ordered_away),
+    ("guard-is-ordered-off", || plan(&[("pair", 2, 0, 2)]), guard_is_ordered_off),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
     ("hung-primary-has-a-timer", hangs_unheard, hung_primary_has_a_timer),
@@ -114,6 +116,18 @@ fn kept_core_is_ordered_away(stand: &mut Stand) {
     stand.wait();
     orders::give("fail pair-0 crash");
     orders::give(&format!("move {core} pair-0 off"));
+    stand.world.settle();
+}
+
+/// It was the primary's other core, which has stopped and waits for the one that fell silent.
+fn guard_is_ordered_off(stand: &mut Stand) {
+    let Some(core) = faults::domain(1).seats().max() else { violation("the primary is nowhere") };
+    orders::give("fail pair-0 silent");
+    while faults::domain(1).life.peek().phase != Phase::Stopping {
+        stand.world.turn();
+    }
+    stand.wait();
+    orders::give(&format!("off {core} within 0"));
     stand.world.settle();
 }
 

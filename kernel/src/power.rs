@@ -169,7 +169,7 @@ fn go_off(core: &'static CoreLocal) {
     core.power.off_since.store(timer::now(), Relaxed);
     // Due while the core is off, it might leave an interrupt behind that nothing ends: QEMU's reset lowers no line.
     schedule::set_timer(core, None);
-    core.kernel().wardens.leave(core.id, |warden| domain::post(core, warden, Requests::ERRAND));
+    takeover::resign(core, core);
     gic::stop_core(core);
     let why = firmware::core_off(core.kernel().machine.conduit);
     error!(target: "power", "core={} does not go off: PSCI CPU_OFF says {why:?}", core.id);

@@ -18,7 +18,7 @@
 //!
 //! Who looks after a group of which a core has failed is for `failover::warden` to say. What else changes here without a lock
 //! are hints, and Relaxed: when to look, what to log, what was injected (`look`, `progress`, `muted`, `on_promotion`, `times`,
-//! `cause`, of a core `asked`; its `guards` and `holds` are its own). Who misses one sees it at its next look; where one of
+//! `cause`, of a core `asked`, and `guards`; `holds` is its own). Who misses one sees it at its next look; where one of
 //! several is to act, an exchange of that word says who. Only `patience` carries something: who finds it passed sees that
 //! the domain stops.
 
@@ -278,11 +278,7 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
         return;
     }
     if due.is_none_or(|due| member.health.due().is_some_and(|next| next < due)) {
-        // The guards expect the next one later.
-        let guards = member.team.domains().flat_map(|(domain, _)| domain.seats());
-        let (warden, diminished) = core.kernel().wardens.now();
-        let warden = Some(warden).filter(|_| diminished & member.team.bit() != 0);
-        guards.chain(warden).for_each(|guard| post(core, guard, Requests::ERRAND));
+        tell_guards(core, member.team); // they expect the next one later
     }
     checkpoint::beat(core, domain);
     match member.team.word.beat(member.index) {
@@ -293,6 +289,14 @@ fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, pati
         }
         (Beat::Lives | Beat::Late, _) => {}
     }
+}
+
+/// The next sign of life of a member is due, or earlier than it was.
+fn tell_guards(core: &CoreLocal, team: &Team) {
+    let (warden, diminished) = core.kernel().wardens.now();
+    let warden = Some(warden).filter(|_| diminished & team.bit() != 0);
+    let guards = team.domains().flat_map(|(domain, _)| domain.seats());
+    guards.chain(warden).for_each(|guard| post(core, guard, Requests::ERRAND));
 }
 
 /// A new primary has said that it serves.
@@ -334,6 +338,7 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
     record(core, domain, Step::Detected, details);
     if action == GroupAction::Ignore {
         member.health.arm(Some(team.warns_at(team.deadline())));
+        tell_guards(core, team); // they may have seen none
         return Ok(());
     }
     if role == Role::Standby {
@@ -563,6 +568,17 @@ pub fn is_guard(core: &CoreLocal) -> bool {
         core.guards.fetch_and(!team.bit(), Relaxed);
     }
     guards(core) != 0
+}
+
+/// A core goes off, or has failed, as its word says: whom it looked after, the first core does, which always is on.
+pub fn resign(core: &CoreLocal, leaves: &CoreLocal) {
+    kernel().wardens.leave(leaves.id, |warden| post(core, warden, Requests::ERRAND));
+    if is_guard(leaves)
+        && let Some(first) = boot::core(CoreId::FIRST)
+    {
+        first.guards.fetch_or(leaves.guards.swap(0, Relaxed), Relaxed);
+        post(core, first.id, Requests::ERRAND);
+    }
 }
 
 /// When this core has to look after its group again; 0: never.

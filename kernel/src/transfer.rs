@@ -180,7 +180,7 @@ fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
 /// The domain's core does not answer: it has failed. Called with the domain's placement locked.
 pub fn lose(core: &CoreLocal, lost: &CoreLocal, owner: DomainId) {
     transfer::fail(&core.kernel().ledger, &AllQuotas, lost.id, owner);
-    core.kernel().wardens.leave(lost.id, |warden| post(core, warden, Requests::ERRAND));
+    takeover::resign(core, lost);
     domain::trace_owner(core, lost.id);
     report(lost.id, 0, Err(Reason::FailedCore));
 }

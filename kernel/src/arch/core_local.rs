@@ -73,7 +73,7 @@ pub struct CoreLocal {
     /// A context of a domain that does not own the core, plus one; 0: there is none. Changed under the owner's placement
     /// lock.
     pub lodger: AtomicU32,
-    /// A bit for each group that the core looks after (own).
+    /// A bit for each group that the core looks after.
     pub guards: AtomicU32,
     /// The bit of the group whose member it holds, and whose deadlines it has looked at since then; 0: none (own).
     pub holds: AtomicU32,

@@ -306,14 +306,10 @@ impl Kick for Port<'_> {
 /// Reads the manifest, makes all domains and starts them.
 pub fn start_all(core: &'static CoreLocal) {
     let kernel = kernel();
-    let Some(archive) = Archive::new(kernel.machine.archive_bytes()).ok() else {
-        refuse("the boot archive is damaged");
-    };
+    let archive = Archive::new(kernel.machine.archive_bytes());
+    let archive = archive.unwrap_or_else(|_| refuse("the boot archive is damaged"));
     let Some(blob) = archive.find(manifest::FILE_NAME) else { refuse("the boot archive holds no manifest.dtb") };
-    let manifest = match Manifest::parse(blob) {
-        Ok(manifest) => manifest,
-        Err(why) => refuse(why),
-    };
+    let manifest = Manifest::parse(blob).unwrap_or_else(|why| refuse(why));
     let mut memory = FreeMemory::of(kernel);
     let cores = kernel.ledger.cores().filter(|(_, record)| record.state == CoreState::Idle).count();
     let machine = manifest::Machine { cores, memory_bytes: memory.bytes() };
@@ -322,21 +318,12 @@ pub fn start_all(core: &'static CoreLocal) {
     }
     boot::stage(core, 5, crate::arch::timer::now(), cores);
     let Some(manifest) = kernel.arena.place(manifest) else { refuse("the arena is full: manifest") };
-    match manifest
-        .groups
-        .iter()
-        .enumerate()
-        .map(|(index, spec)| team(core, index, spec, manifest, &mut memory))
-        .collect()
-    {
-        Ok(teams) => TEAMS.call_once(|| teams),
-        Err(why) => refuse(why),
-    };
-    let made = manifest.domains.iter().enumerate().map(|(index, spec)| make(index, spec, &mut memory)).collect();
-    match made {
-        Ok(domains) => DOMAINS.call_once(|| domains),
-        Err(why) => refuse(why),
-    };
+    let groups = manifest.groups.iter().enumerate();
+    let teams = groups.map(|(index, spec)| team(core, index, spec, manifest, &mut memory)).collect::<Result<_, _>>();
+    TEAMS.call_once(|| teams.unwrap_or_else(|why| refuse(why)));
+    let domains = manifest.domains.iter().enumerate();
+    let domains = domains.map(|(index, spec)| make(index, spec, &mut memory)).collect::<Result<_, _>>();
+    DOMAINS.call_once(|| domains.unwrap_or_else(|why| refuse(why)));
     let awaited = all().iter().filter(|domain| domain.spec.end != ExpectedEnd::Running).count();
     AWAITED.store(awaited, Ordering::Release);
     // Standbys without a core of their own need their primary's.

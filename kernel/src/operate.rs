@@ -111,10 +111,9 @@ fn obey(core: &'static CoreLocal, line: &Line<'_>, order: Order<'_>) -> Result<O
 
 fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
     for id in cores.iter() {
-        match kernel().ledger.read(id).map(|record| record.state) {
-            Some(CoreState::Asked(..)) => {}
-            Some(_) => return Err(Refusal(Some(id), Reason::NotAsked)),
-            None => return Err(Refusal(Some(id), Reason::UnknownCore)),
+        let record = kernel().ledger.read(id).ok_or(Refusal(Some(id), Reason::UnknownCore))?;
+        if !matches!(record.state, CoreState::Asked(..)) {
+            return Err(Refusal(Some(id), Reason::NotAsked));
         }
     }
     for id in cores.iter().filter(|_| !dry) {
@@ -184,18 +183,12 @@ fn move_cores(core: &'static CoreLocal, line: &Line<'_>, order: &Move<'_>) -> Re
     for id in order.cores.iter() {
         way(id, order.from, heir).map_err(|why| Refusal(Some(id), why))?;
     }
-    accept(line, &order.cores);
     if !line.dry {
+        // What follows is about these cores.
+        info!(target: "order", "id={} accepted cores={}", line.id, order.cores.count());
         carry_out_all(core, line.id, order, heir);
     }
     Ok(order.cores.count())
-}
-
-/// Says that what follows is about these cores.
-fn accept(line: &Line<'_>, cores: &CoreSet) {
-    if !line.dry {
-        info!(target: "order", "id={} accepted cores={}", line.id, cores.count());
-    }
 }
 
 /// How a core gets to its heir, or why it cannot.

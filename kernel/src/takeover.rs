@@ -323,14 +323,7 @@ fn serves(core: &'static CoreLocal, domain: &'static Domain, team: &'static Team
 
 /// The domain failed: what its group's table says follows; a domain in no group stops.
 pub fn failed(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: EndKind) {
-    if let Err(why) = react(core, domain, error, kind) {
-        domain.stop(core, why);
-    }
-}
-
-/// See [`failed`]; `Err`: nothing but its stop.
-fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: EndKind) -> Result<(), EndKind> {
-    let member = domain.member().ok_or(kind)?;
+    let Some(member) = domain.member() else { return domain.stop(core, kind) };
     let (team, now) = (member.team, timer::now());
     let role = member.role();
     let mut action = team.spec.action(error, role);
@@ -339,7 +332,7 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
     if action == GroupAction::Ignore {
         member.health.arm(Some(team.warns_at(team.deadline())));
         tell_guards(core, team); // they may have seen none
-        return Ok(());
+        return;
     }
     if role == Role::Standby {
         info!(target: "failover", "domain={} error={error} role={role} action={action}", domain.spec.name);
@@ -354,7 +347,7 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
             begun => begun,
         };
         if begun.is_err() {
-            return Ok(()); // somebody else sees to it
+            return; // somebody else sees to it
         }
         let [detected, ..] = &team.times;
         detected.store(now, Relaxed);
@@ -362,7 +355,6 @@ fn react(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind: End
     }
     member.after.store(action as u32, Relaxed);
     domain.stop(core, kind);
-    Ok(())
 }
 
 /// The domain begins to stop. This core, which answers, sees to it that it comes to its end, should nobody else.

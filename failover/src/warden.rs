@@ -33,6 +33,13 @@ impl Wardens {
         parts(self.0.load(Relaxed))
     }
 
+    /// The bits of the groups that this core looks after as the warden.
+    #[inline]
+    pub fn of(&self, core: CoreId) -> u32 {
+        let word = self.0.load(Relaxed);
+        if word as u32 != 0 && word >> 32 == core.index() as u64 { word as u32 } else { 0 }
+    }
+
     /// A core of the group with this bit has failed: `core` is the warden, if its ledger word says that it `is_on`; no
     /// will do, too, of one that is.
     pub fn diminish(&self, group: u32, core: CoreId, is_on: impl FnOnce() -> bool, tell: impl FnOnce(CoreId)) {
@@ -45,7 +52,7 @@ impl Wardens {
     /// The core is not on any more, as its ledger word says.
     pub fn leave(&self, core: CoreId, tell: impl FnOnce(CoreId)) {
         fence(SeqCst);
-        let resign = |seen| (parts(seen).0 == core).then_some(u64::from(parts(seen).1));
+        let resign = |seen| (seen >> 32 == core.index() as u64).then_some(u64::from(parts(seen).1));
         if self.0.fetch_update(Relaxed, Relaxed, resign).is_ok() {
             tell(CoreId::FIRST);
         }

@@ -24,6 +24,7 @@ macro_rules! stepped {
 
 stepped! {
     now() -> (CoreId, u32);
+    of(core: CoreId) -> u32;
     diminish(group: u32, core: CoreId, is_on: impl FnOnce() -> bool, tell: impl FnOnce(CoreId)) -> ();
     leave(core: CoreId, tell: impl FnOnce(CoreId)) -> ();
 }

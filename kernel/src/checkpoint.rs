@@ -20,7 +20,7 @@ use crate::domain::{self, Domain, post_to};
 use crate::platform::arena::Arena;
 use crate::platform::machine::Region;
 use crate::schedule;
-use crate::takeover::{Step, nanoseconds, record, ticks};
+use crate::takeover::{Step, microseconds, record, ticks};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU64};
 use domains::control::Control;
@@ -183,7 +183,7 @@ impl Checkpoints {
         if gathered && self.pause.commit(round) {
             let pages = self.kept.lock().keep(core, domain);
             self.pause.end();
-            let pause = nanoseconds(timer::now().wrapping_sub(began)).min(u32::MAX.into());
+            let pause = microseconds(timer::now().wrapping_sub(began).saturating_mul(1000)).min(u32::MAX.into());
             record(core, domain, Step::Checkpoint, u64::from(pages) | pause << 32);
         }
         self.pause.cancel(round);

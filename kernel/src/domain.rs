@@ -21,7 +21,7 @@ use domains::DomainId;
 use domains::archive::Archive;
 use domains::control::Control;
 use domains::guest_fdt;
-use domains::ledger::{CoreState, Heir, Quota};
+use domains::ledger::{CoreState, Heir, Ledger, Quota};
 use domains::life::{Left, Life, Phase};
 use domains::manifest::{self, Action, Board, DomainSpec, GroupSpec, MAX_GROUPS, Manifest};
 use domains::pl011::Console;
@@ -54,6 +54,8 @@ const CONTROL_INTID: u32 = 40;
 pub struct Domain {
     /// Its index.
     pub id: DomainId,
+    /// Who owns which core.
+    ledger: &'static Ledger<'static>,
     /// What the manifest says of it.
     pub spec: &'static DomainSpec<'static>,
     /// Where its memory is; `spec.memory.base` is the guest's address of it.
@@ -130,12 +132,12 @@ impl Domain {
 
     /// Whether a core is its own, and it is not asked for that.
     pub fn owns(&self, id: CoreId) -> bool {
-        kernel().ledger.is(id, CoreState::Owned(self.id))
+        self.ledger.is(id, CoreState::Owned(self.id))
     }
 
     /// Whether a core is its own, and perhaps it is asked for that.
     pub fn holds(&self, id: CoreId) -> bool {
-        self.owns(id) || kernel().ledger.asked(id) == Some(self.id)
+        self.owns(id) || self.ledger.asked(id) == Some(self.id)
     }
 
     /// What it is in its group, if it is in one.
@@ -421,6 +423,7 @@ fn make(
     let domain = arena
         .place(Domain {
             id,
+            ledger: &kernel().ledger,
             spec,
             memory,
             stage2,

@@ -94,7 +94,7 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
     let power = &core.power;
     if core.errand.is_to_go_off() {
         let order = core.errand.take_order();
-        let off = kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
+        let off = core.kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
         transfer::report_as(order, core.id, 0, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         if off.is_ok() {
             power.pooled_since.store(0, Relaxed);
@@ -144,9 +144,9 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
 /// ordered it, after that, and by the core, after its word has changed: one of them sees the other.
 pub fn ordered_off(target: &CoreLocal) {
     fence(Ordering::SeqCst);
-    if !kernel().ledger.is(target.id, CoreState::Idle) && target.errand.is_to_go_off() {
+    if !target.kernel().ledger.is(target.id, CoreState::Idle) && target.errand.is_to_go_off() {
         let order = target.errand.take_order();
-        let held = kernel().ledger.change(target.id, CoreEvent::Hold(true));
+        let held = target.kernel().ledger.change(target.id, CoreEvent::Hold(true));
         transfer::report_as(order, target.id, 0, held.map(|_| Heir::Off).map_err(|_| Reason::Busy));
     }
 }
@@ -237,11 +237,8 @@ pub fn wake(core: &'static CoreLocal, mut cores: CoreSet, heir: Heir) {
 
 /// A core does not come for its heir, who was told to expect it.
 fn unexpect(heir: Heir) {
-    if let Heir::Domain(domain) = heir
-        && let Some(domain) = domain::by_id(domain)
-    {
-        domain.quota.unexpect(false);
-    }
+    let domain = if let Heir::Domain(id) = heir { domain::by_id(id) } else { None };
+    domain.into_iter().for_each(|domain| domain.quota.unexpect(false));
 }
 
 /// Asks the firmware to switch on a core whose word says that it wakes; it is to wake `rest` first.

@@ -130,11 +130,7 @@ pub fn ticks(milliseconds: u32) -> u64 {
 }
 
 /// How long so many ticks are.
-pub fn nanoseconds(ticks: u64) -> u64 {
-    microseconds(ticks.saturating_mul(1000))
-}
-
-fn microseconds(ticks: u64) -> u64 {
+pub fn microseconds(ticks: u64) -> u64 {
     ticks.saturating_mul(1_000_000).checked_div(timer::frequency()).unwrap_or(0)
 }
 
@@ -543,8 +539,7 @@ pub fn guard(core: &CoreLocal, context: &Context) {
 
 /// The bits of the groups that this core looks after, by itself or as the warden.
 pub fn guards(core: &CoreLocal) -> u32 {
-    let (warden, diminished) = core.kernel().wardens.now();
-    core.guards.load(Relaxed) | if warden == core.id { diminished } else { 0 }
+    core.guards.load(Relaxed) | core.kernel().wardens.of(core.id)
 }
 
 /// The groups that this core looks after.
@@ -564,8 +559,9 @@ pub fn is_guard(core: &CoreLocal) -> bool {
 
 /// A core goes off, or has failed, as its word says: whom it looked after, the first core does, which always is on.
 pub fn resign(core: &CoreLocal, leaves: &CoreLocal) {
-    kernel().wardens.leave(leaves.id, |warden| post(core, warden, Requests::ERRAND));
-    if is_guard(leaves)
+    core.kernel().wardens.leave(leaves.id, |warden| post(core, warden, Requests::ERRAND));
+    if leaves.guards.load(Relaxed) != 0
+        && is_guard(leaves)
         && let Some(first) = boot::core(CoreId::FIRST)
     {
         first.guards.fetch_or(leaves.guards.swap(0, Relaxed), Relaxed);

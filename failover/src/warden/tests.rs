@@ -23,6 +23,8 @@ impl World {
     fn check(&self, warden: usize, groups: u32, told: &[usize]) {
         let (core, looks_after) = self.0.now();
         assert_eq!((core.index(), looks_after), (warden, groups));
+        assert_eq!(self.0.of(core), groups);
+        assert_eq!(CoreId::new(warden ^ 1).map(|other| self.0.of(other)), Some(0));
         assert_eq!(*self.1.borrow(), told);
     }
 }

@@ -250,18 +250,18 @@ impl Domain {
         self.vgic.set_spi_level(CONSOLE_INTID, console.line(), &mut Port { domain: self, core });
     }
 
-    /// Changes what its control port has to say.
-    pub fn tell(&self, core: &CoreLocal, change: impl FnOnce(&mut Control)) {
-        let mut control = self.control.lock();
-        change(&mut control);
-        self.update_control_line(core, &control);
-    }
-
     /// The same for its control port.
     pub fn update_control_line(&self, core: &CoreLocal, control: &Control) {
         if self.has_board() {
             self.vgic.set_spi_level(CONTROL_INTID, control.line(), &mut Port { domain: self, core });
         }
+    }
+
+    /// Changes what its control port has to say.
+    pub fn tell(&self, core: &CoreLocal, change: impl FnOnce(&mut Control)) {
+        let mut control = self.control.lock();
+        change(&mut control);
+        self.update_control_line(core, &control);
     }
 
     /// Interrupts its first context, which has no other way to learn that there is a request for it.

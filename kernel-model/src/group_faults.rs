@@ -1,6 +1,7 @@
 //! Faults of groups that once went wrong, each tried after so many turns of the scheduler, as in [`faults`](crate::faults).
 
 use crate::faults::{self, Fault, Stand};
+use crate::group::State;
 use crate::history::violation;
 use crate::life::Phase;
 use crate::world::{GroupPlan, Plan};
@@ -10,12 +11,13 @@ use crate::{boot, domain, orders, simulation};
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 13] = [
+pub const FAULTS: [Case; 14] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("new-primary-restarts-as-it-inherits", || plan(&[("pair", 2, 1, 3)]), new_primary_restarts_as_it_inherits),
     ("kept-core-is-ordered-away", || plan(&[("pair", 2, 1, 3)]), kept_core_is_ordered_away),
+    ("new-primary-falls-silent-at-once", || plan(&[("pair", 2, 0, 1)]), new_primary_falls_silent_at_once),
     ("guard-is-ordered-off", || plan(&[("pair", 2, 0, 2)]), guard_is_ordered_off),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
@@ -117,6 +119,17 @@ fn kept_core_is_ordered_away(stand: &mut Stand) {
     orders::give("fail pair-0 crash");
     orders::give(&format!("move {core} pair-0 off"));
     stand.world.settle();
+}
+
+/// Its core is the group's only one, as the old primary waits to begin anew until it serves.
+fn new_primary_falls_silent_at_once(stand: &mut Stand) {
+    orders::give("fail pair-1 silent on promotion");
+    stand.wait();
+    orders::give("fail pair-0 crash");
+    stand.world.settle();
+    if !domain::teams().iter().all(|team| team.word.peek().state == State::Serving) {
+        violation("nobody serves, and one member is well");
+    }
 }
 
 /// It was the primary's other core, which has stopped and waits for the one that fell silent.

@@ -1,6 +1,7 @@
 //! What holds of groups: at every turn, and when all is quiet; and what came of each failure.
 
 use crate::arch::context::Context;
+use crate::arch::core_local::CoreLocal;
 use crate::arch::stage2::Right;
 use crate::domain::{self, Domain};
 use crate::group::{Moment, State};
@@ -157,7 +158,10 @@ fn is_to_be_found(domain: &Domain) -> bool {
 }
 
 fn is_guarded(team: &Team) -> bool {
+    // Until the new primary serves, also who stopped the old one.
+    let stopped = |core: &CoreLocal| core.guards.load(Relaxed) & 1 << team.index != 0 && !is_silent(core.id.index());
     members(team).into_iter().any(|domain| seats(domain).any(|core| !is_silent(core)))
+        || team.word.peek().state == State::Promoted && boot::peek().cores().iter().any(|core| stopped(core))
 }
 
 /// Nothing of a domain goes on by itself, or nobody hears of it.

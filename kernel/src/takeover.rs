@@ -176,11 +176,13 @@ impl Team {
         1u32.wrapping_shl(self.index)
     }
 
-    /// Whether this core has to look after the group: it is a member's, or a member stops, which it may have begun.
+    /// Whether this core has to look after the group: it is a member's, or a member stops, which it may have begun, and
+    /// until another one serves.
     fn needs(&self, core: &CoreLocal) -> bool {
         let owner = owner(core.id);
         let stopping = || self.domains().any(|(_, member)| member.patience.load(Relaxed) != 0);
-        self.members.iter().any(|member| owner == Some(*member)) || stopping()
+        let changes = || self.word.now().state == State::Promoted;
+        self.members.iter().any(|member| owner == Some(*member)) || stopping() || changes()
     }
 }
 

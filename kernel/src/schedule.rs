@@ -191,15 +191,9 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
             let _ = context.power.begin();
             context.reset(start.entry, start.device_tree);
             if domain.life.loaded() {
-                let boots = domain.life.now().boots;
+                let (boots, about) = (domain.life.now().boots, About::Domain(domain.id.index()));
                 info!(target: "domain", "name={} starts boots={boots}", domain.spec.name);
-                trace::record(
-                    core,
-                    Event::DomainStart,
-                    About::Domain(domain.id.index()),
-                    u64::from(boots),
-                    core.id.index() as u64,
-                );
+                trace::record(core, Event::DomainStart, about, boots.into(), core.id.index() as u64);
                 return true;
             }
             domain::leave(core, slot, context);

@@ -304,16 +304,13 @@ fn serves(core: &'static CoreLocal, domain: &'static Domain, team: &'static Team
         let since = |time: u64| microseconds(time.saturating_sub(detected));
         let cause = team.cause.load(Relaxed);
         let from = team.members.get((cause >> 8) as usize).and_then(|id| domain::by_id(*id));
+        let error = GroupError::from_code(u64::from(cause & 0xff)).map_or("", GroupError::name);
+        let (group, from, to) = (team.spec.name, from.map_or("", |from| from.spec.name), domain.spec.name);
+        let [fenced, promoted, serves] = [fenced, promoted, timer::now()].map(since);
         info!(
             target: "failover",
-            "group={} epoch={epoch} from={} to={} error={} fenced-us={} promoted-us={} serves-us={}",
-            team.spec.name,
-            from.map_or("", |from| from.spec.name),
-            domain.spec.name,
-            GroupError::from_code(u64::from(cause & 0xff)).map_or("", GroupError::name),
-            since(fenced),
-            since(promoted),
-            since(timer::now()),
+            "group={group} epoch={epoch} from={from} to={to} error={error} fenced-us={fenced} promoted-us={promoted} \
+             serves-us={serves}",
         );
     }
     restart_waiting(core, team);
@@ -860,18 +857,13 @@ pub fn show(id: u16) {
     for team in domain::teams() {
         let now = team.word.now();
         for (domain, member) in team.domains() {
-            let ready = now.ready & 1u8.wrapping_shl(u32::from(member.index)) != 0;
-            let life = domain.life.now();
+            let is_ready = now.ready & 1u8.wrapping_shl(u32::from(member.index)) != 0;
+            let (life, ready) = (domain.life.now(), if is_ready { "yes" } else { "no" });
+            let (group, name, role) = (team.spec.name, domain.spec.name, now.role(member.index));
+            let (epoch, phase, boots) = (now.epoch, life.phase.name(), life.boots);
             info!(
                 target: "order",
-                "id={id} group={} epoch={} member={} role={} ready={} phase={} boots={}",
-                team.spec.name,
-                now.epoch,
-                domain.spec.name,
-                now.role(member.index),
-                if ready { "yes" } else { "no" },
-                life.phase.name(),
-                life.boots
+                "id={id} group={group} epoch={epoch} member={name} role={role} ready={ready} phase={phase} boots={boots}",
             );
         }
     }

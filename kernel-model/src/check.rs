@@ -391,9 +391,10 @@ pub fn shown_cores() -> String {
         let attached: Vec<_> = core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(name).collect();
         let full = !core.mailbox.is_empty();
         let (alarm, errand) = (core.alarm.load(Relaxed), core.errand.alarm());
+        let guards = core.guards.load(Relaxed);
         format!(
             "\n  core {}: {state:?}, waits {wait:?}, loaded {loaded:?}, holds {attached:?}, mail {full}, alarm {alarm}, \
-             errand's {errand}",
+             errand's {errand}, guards {guards:b}",
             core.id
         )
     };
@@ -402,5 +403,9 @@ pub fn shown_cores() -> String {
         let (this, high, target) = (domain.id.index(), domain.vgic.is_high(), domain.vgic.target());
         format!("\n  domain {this}: control high={high} target={target} {}", guest::shown(domain))
     });
-    format!("{cores}{}", guests.collect::<String>())
+    let teams = domain::teams().iter().map(|team| {
+        let (now, spec) = (team.word.peek(), team.spec);
+        format!("\n  group {}: {now:?}, heartbeat {} ms, start {} ms", team.index, spec.heartbeat_ms, spec.start_ms)
+    });
+    format!("{cores}{}{}", teams.collect::<String>(), guests.collect::<String>())
 }

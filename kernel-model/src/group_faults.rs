@@ -6,18 +6,21 @@ use crate::history::violation;
 use crate::life::Phase;
 use crate::world::{GroupPlan, Plan};
 use crate::{boot, domain, orders, simulation};
+use core::sync::atomic::Ordering::Relaxed;
+use domains::manifest::InjectedFault;
 
 /// A fault: its name, on what machine, and what is done.
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 14] = [
+pub const FAULTS: [Case; 15] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
     ("new-primary-restarts-as-it-inherits", || plan(&[("pair", 2, 1, 3)]), new_primary_restarts_as_it_inherits),
     ("kept-core-is-ordered-away", || plan(&[("pair", 2, 1, 3)]), kept_core_is_ordered_away),
     ("new-primary-falls-silent-at-once", || plan(&[("pair", 2, 0, 1)]), new_primary_falls_silent_at_once),
+    ("primary-falls-silent-as-it-begins-anew", begins_anew, primary_falls_silent_as_it_begins_anew),
     ("guard-is-ordered-off", || plan(&[("pair", 2, 0, 2)]), guard_is_ordered_off),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
@@ -67,6 +70,13 @@ fn hangs_unheard() -> Plan {
 fn ends_with_its_primary() -> Plan {
     let mut plan = plan(&[("pair", 2, 0, 2)]);
     plan.groups.iter_mut().for_each(|group| group.on.push(("on-fault", ["stop", "restart", "stop"])));
+    plan
+}
+
+/// Its standby ends, so its cores stop with it, and one of them goes on.
+fn begins_anew() -> Plan {
+    let mut plan = plan(&[("pair", 2, 1, 3)]);
+    plan.groups.iter_mut().for_each(|group| group.on.push(("on-fault", ["take-over", "stop", "restart"])));
     plan
 }
 
@@ -130,6 +140,22 @@ fn new_primary_falls_silent_at_once(stand: &mut Stand) {
     if !domain::teams().iter().all(|team| team.word.peek().state == State::Serving) {
         violation("nobody serves, and one member is well");
     }
+}
+
+/// Those that look after the group meanwhile find no deadline before it has begun.
+fn primary_falls_silent_as_it_begins_anew(stand: &mut Stand) {
+    orders::give("fail pair-1 crash");
+    stand.world.settle();
+    orders::give("fail pair-0 mute");
+    let primary = faults::domain(1);
+    while primary.life.peek().phase != Phase::Stopping {
+        stand.world.turn();
+    }
+    stand.wait();
+    if let Some(first) = primary.contexts().first() {
+        first.fault.store(InjectedFault::Silent as u32, Relaxed);
+    }
+    stand.world.settle();
 }
 
 /// It was the primary's other core, which has stopped and waits for the one that fell silent.

@@ -763,8 +763,8 @@ pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Op
 #[inline(never)]
 fn go_back(core: &'static CoreLocal, domain: &'static Domain, checkpoints: &Checkpoints, leaving: Option<Leaving>) {
     checkpoints.restore(core, domain);
+    takeover::begin(core, domain); // who looks after the group expects a sign from one that runs
     domain.life.resume();
-    takeover::begin(core, domain);
     if let Some(leaving) = leaving {
         transfer::keep(core, leaving, 0);
         domain.placement.lock().spare.insert(core.id);

@@ -576,7 +576,11 @@ pub fn alarm(core: &CoreLocal) -> u64 {
         let due = member.health.due().map(|at| at.wrapping_add(grace(core, domain, member)));
         due.into_iter().chain(others.into_iter().filter(|at| *at != 0)).min()
     });
-    due.min().unwrap_or(0)
+    // Of a primary that is about to begin nothing is expected yet.
+    let phase = |team: &Team| team.primary().map(|primary| primary.life.now().phase);
+    let begins = guarded(core).filter(|team| matches!(phase(team), Some(Phase::Stopping | Phase::Loading)));
+    let again = begins.map(|team| timer::now().wrapping_add(team.deadline()));
+    due.chain(again).min().unwrap_or(0)
 }
 
 /// This core's timer fired, which was due at its alarm: looks after its groups.

@@ -32,6 +32,7 @@ use domains::vgic::{Redistributor, Vgic};
 use domains::watchdog::Watchdog;
 use failover::dirty::{self, DirtySet};
 use failover::pause::Pause;
+use log::warn;
 use smp::core_set::CoreSet;
 use smp::lock::SpinLock;
 use smp::mailbox::Requests;
@@ -52,6 +53,8 @@ pub struct Checkpoints {
 struct Kept {
     /// There is a last checkpoint. While there is none, nothing is copied.
     is_valid: bool,
+    /// How often the domain went back to it.
+    returns: u32,
     shadow: &'static mut [u8],
     /// Pages that were written since; all others are read only.
     dirty: DirtySet<'static>,
@@ -71,6 +74,9 @@ struct State {
 /// The right to a page that was not written since a checkpoint; it may be executed all the same.
 pub const CLEAN: Right = Right::Execute;
 
+/// How often a domain goes back to one checkpoint: one that fails again before the next had perhaps failed before it, unseen.
+const MOST_RETURNS: u32 = 2;
+
 /// Numbers all attempts.
 static ROUND: AtomicU64 = AtomicU64::new(1);
 
@@ -89,6 +95,7 @@ impl Checkpoints {
         };
         let kept = Kept {
             is_valid: false,
+            returns: 0,
             shadow: arena.bytes(memory)?,
             dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
             state: arena.place_all(1, state)?.first_mut()?.as_mut()?,
@@ -117,9 +124,14 @@ impl Checkpoints {
         timer::now() >= self.due.load(Relaxed)
     }
 
-    /// Whether there is one to go back to.
-    pub fn is_valid(&self) -> bool {
-        self.kept.lock().is_valid
+    /// Whether there is one to go back to, and what the domain fails of is not in it, as far as that shows.
+    pub fn is_good(&self, domain: &Domain) -> bool {
+        let kept = self.kept.lock();
+        let in_vain = kept.returns >= MOST_RETURNS;
+        if in_vain {
+            warn!(target: "failover", "domain={} fails again from its checkpoint: it begins anew", domain.spec.name);
+        }
+        kept.is_valid && !in_vain
     }
 }
 
@@ -252,7 +264,7 @@ impl Checkpoints {
     pub fn forget(&self, domain: &Domain) {
         self.beats.store(false, Relaxed);
         let mut kept = self.kept.lock();
-        kept.is_valid = false;
+        (kept.is_valid, kept.returns) = (false, 0);
         kept.protect(domain);
     }
 
@@ -261,7 +273,8 @@ impl Checkpoints {
     #[inline(never)]
     pub fn restore(&self, core: &CoreLocal, domain: &Domain) {
         let mut kept = self.kept.lock();
-        let Kept { shadow, dirty, .. } = &mut *kept;
+        let Kept { shadow, dirty, returns, .. } = &mut *kept;
+        *returns = returns.saturating_add(1);
         record(core, domain, Step::RolledBack, dirty.len().into());
         for offset in offsets(dirty) {
             let Some(copy) = page(shadow, offset) else { continue };
@@ -310,6 +323,7 @@ impl Kept {
         self.protect(domain);
         domain.flush(core);
         self.is_valid = true;
+        self.returns = 0;
         copied
     }
 

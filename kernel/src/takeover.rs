@@ -451,7 +451,7 @@ pub fn next(core: &CoreLocal, domain: &Domain, member: &Member, heir: bool) -> N
         let goes_back = action == GroupAction::RollBack as u32;
         return match &domain.checkpoints {
             _ if heir => Next::Wait,
-            Some(checkpoints) if goes_back && checkpoints.is_valid() => Next::RollBack,
+            Some(checkpoints) if goes_back && checkpoints.is_good(domain) => Next::RollBack,
             _ => Next::Restart,
         };
     }

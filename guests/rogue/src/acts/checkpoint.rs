@@ -10,7 +10,7 @@ use rt::arch::Width;
 use rt::hypercall::{self, Role};
 use rt::interrupts::{self, PRIORITY, Target};
 use rt::timer::{self, Timer};
-use rt::{Args, MAX_CONTEXTS, contexts, println};
+use rt::{Args, MAX_CONTEXTS, contexts, println, psci};
 
 const PAGES: usize = 64;
 const WORDS_IN_PAGE: usize = 512;
@@ -29,7 +29,8 @@ static PAGE_WORDS: [[AtomicU64; WORDS_IN_PAGE]; PAGES] =
 static ROUNDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 
 /// As a primary counts `rounds` (200) of `period_us` (2000) and ends, on all contexts; beats once in a round, unless
-/// `beats=0`. As a standby beats only. Checks that it was set back by at most `lost_ms` (0: that is not checked).
+/// `beats=0`. In the first epoch resets itself after the round `fails_at`, however often it goes back: it has that in its
+/// memory. As a standby beats only. Checks that it was set back by at most `lost_ms` (0: that is not checked).
 pub fn go_back(args: Args<'_>) {
     let ask = if args.number("beats", 1) != 0 { hypercall::heartbeat } else { hypercall::group };
     let Some(mut place) = ask() else {
@@ -49,8 +50,13 @@ pub fn go_back(args: Args<'_>) {
     }
     let region = place.region.start;
     let mut epoch = place.epoch;
+    println!("checkpoint: begins epoch={epoch}");
+    let fails_at = if epoch == 1 { args.number("fails_at", 0) } else { 0 };
     for n in 1..=args.number("rounds", 200) {
         round(n, period);
+        if n == fails_at {
+            psci::system_reset();
+        }
         let now = ask();
         let (reached, at) = (u64::load(region).unwrap_or(0), u64::load(region + 8).unwrap_or(0));
         if let Some(now) = now.filter(|now| now.epoch != epoch) {

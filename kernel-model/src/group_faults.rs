@@ -1,5 +1,6 @@
 //! Faults of groups that once went wrong, each tried after so many turns of the scheduler, as in [`faults`](crate::faults).
 
+use crate::domain::Domain;
 use crate::faults::{self, Fault, Stand};
 use crate::group::State;
 use crate::history::violation;
@@ -13,7 +14,7 @@ use domains::manifest::InjectedFault;
 type Case = (&'static str, fn() -> Plan, Fault);
 
 /// All of them.
-pub const FAULTS: [Case; 15] = [
+pub const FAULTS: [Case; 16] = [
     ("asked-core-falls-silent", || plan(&[("pair", 2, 1, 2)]), asked_core_falls_silent),
     ("who-stops-it-guards-another-group", who_stops_it_is_in_a_group, who_stops_it_guards_another_group),
     ("new-primary-fails-as-it-inherits", || plan(&[("trio", 3, 0, 2)]), new_primary_fails_as_it_inherits),
@@ -21,6 +22,7 @@ pub const FAULTS: [Case; 15] = [
     ("kept-core-is-ordered-away", || plan(&[("pair", 2, 1, 3)]), kept_core_is_ordered_away),
     ("new-primary-falls-silent-at-once", || plan(&[("pair", 2, 0, 1)]), new_primary_falls_silent_at_once),
     ("primary-falls-silent-as-it-begins-anew", begins_anew, primary_falls_silent_as_it_begins_anew),
+    ("core-falls-silent-before-it-loads", shares_its_core, core_falls_silent_before_it_loads),
     ("guard-is-ordered-off", || plan(&[("pair", 2, 0, 2)]), guard_is_ordered_off),
     ("further-contexts-share-a-core", || plan(&[("pair", 2, 0, 4)]), further_contexts_share_a_core),
     ("lodger-gets-cores-of-its-own", || plan(&[("pair", 2, 0, 4)]), lodger_gets_cores_of_its_own),
@@ -70,6 +72,13 @@ fn hangs_unheard() -> Plan {
 fn ends_with_its_primary() -> Plan {
     let mut plan = plan(&[("pair", 2, 0, 2)]);
     plan.groups.iter_mut().for_each(|group| group.on.push(("on-fault", ["stop", "restart", "stop"])));
+    plan
+}
+
+/// Its standby lodges on its only core, and it begins anew there itself.
+fn shares_its_core() -> Plan {
+    let mut plan = plan(&[("pair", 2, 0, 1)]);
+    plan.groups.iter_mut().for_each(|group| group.on.push(("on-fault", ["restart", "restart", "restart"])));
     plan
 }
 
@@ -152,10 +161,23 @@ fn primary_falls_silent_as_it_begins_anew(stand: &mut Stand) {
         stand.world.turn();
     }
     stand.wait();
-    if let Some(first) = primary.contexts().first() {
+    fall_silent(primary);
+    stand.world.settle();
+}
+
+/// The core does when it comes to the standby, perhaps before it has come to the primary that it is to load.
+fn core_falls_silent_before_it_loads(stand: &mut Stand) {
+    orders::give("fail pair-0 crash");
+    stand.wait();
+    fall_silent(faults::domain(2));
+    stand.world.settle();
+}
+
+/// The core of its first context does, as soon as that is to run.
+fn fall_silent(domain: &Domain) {
+    if let Some(first) = domain.contexts().first() {
         first.fault.store(InjectedFault::Silent as u32, Relaxed);
     }
-    stand.world.settle();
 }
 
 /// It was the primary's other core, which has stopped and waits for the one that fell silent.

@@ -238,11 +238,8 @@ impl Domain {
         if let Some(member) = self.member() {
             takeover::stops(core, member);
         }
-        for context in self.contexts() {
-            if let Some(holder) = context.seat.find() {
-                post(core, holder, Requests::STOP);
-            }
-        }
+        let holders = self.contexts().iter().filter_map(|context| context.seat.find());
+        holders.for_each(|holder| post(core, holder, Requests::STOP));
     }
 
     /// Changes the line of its console's interrupt to what the device says.
@@ -528,6 +525,7 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
     let mut publish = || {
         if let Some(ticket) = ticket.take() {
             ticket.publish(begin);
+            takeover::loads(domain);
         }
     };
     if domain.member().is_some_and(Member::lodges) {
@@ -789,10 +787,7 @@ fn fold(core: &CoreLocal, context: &'static Context) -> bool {
     let mut placement = domain.placement.lock();
     let target = domain.seats().find(|id| domain.owns(*id));
     let target = target.and_then(|id| seat(core, &mut placement, context, id, || ()));
-    if let Some(target) = target {
-        post_to(core, target, Requests::ARRIVAL);
-    }
-    target.is_some()
+    target.inspect(|target| post_to(core, target, Requests::ARRIVAL)).is_some()
 }
 
 /// The domain, which runs nowhere, begins anew. `leaving` is this core, if it was the domain's last.

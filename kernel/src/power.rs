@@ -97,11 +97,8 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         let off = core.kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
         transfer::report_as(order, core.id, 0, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         if off.is_ok() {
-            power.pooled_since.store(0, Relaxed);
-            domain::trace_owner(core, core.id);
-            ordered_off(core);
             // Also when it is wanted again by now: whoever wants it waits until it is off.
-            go_off(core);
+            switched_off(core);
             return None;
         }
     }
@@ -132,12 +129,17 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
         return Some(due);
     }
     if kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: false }).is_ok() {
-        power.pooled_since.store(0, Relaxed);
-        domain::trace_owner(core, core.id);
-        ordered_off(core);
-        go_off(core);
+        switched_off(core);
     }
     None
+}
+
+/// This core's ledger word says off by now.
+fn switched_off(core: &'static CoreLocal) {
+    core.power.pooled_since.store(0, Relaxed);
+    domain::trace_owner(core, core.id);
+    ordered_off(core);
+    go_off(core);
 }
 
 /// Answers an order to go off that came when the core was about to do so by itself, or was just claimed. Called by who

@@ -174,6 +174,7 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
         Phase::Loading => {
             let loaded = loader::step(core, domain);
             if matches!(loaded, Ok(false)) {
+                takeover::loads(domain);
                 // Whoever shares the core goes on meanwhile.
                 arm_for_sleepers(core, None);
                 exits::take_interrupts(core);

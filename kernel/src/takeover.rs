@@ -228,6 +228,18 @@ impl Member {
     fn right(&self) -> Right {
         if self.role() == Role::Standby { Right::Read } else { Right::Write }
     }
+
+    /// Its next sign of life is due within so many milliseconds; 0: at any time.
+    fn expect(&self, milliseconds: u32) {
+        self.health.arm((milliseconds > 0).then(|| self.team.warns_at(ticks(milliseconds))));
+    }
+}
+
+/// The domain's first context is on a core that is to load it, or that loads it: it comes to the end of that.
+pub fn loads(domain: &Domain) {
+    if let Some(member) = domain.member() {
+        member.expect(member.team.spec.start_ms);
+    }
 }
 
 /// The domain is to be loaded, or goes on from a checkpoint: what it has of its group is as its role says, and its first
@@ -240,8 +252,7 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
     core.holds.store(0, Relaxed); // `guard` looks at all deadlines again
     let spec = member.team.spec;
     let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
-    let start = if goes_on { spec.heartbeat_ms } else { spec.start_ms };
-    member.health.arm((start > 0).then(|| member.team.warns_at(ticks(start))));
+    member.expect(if goes_on { spec.heartbeat_ms } else { spec.start_ms });
     domain.set_region(core, member.right());
     announce(core, domain, member);
 }
@@ -325,7 +336,7 @@ pub fn failed(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind
     let details = error as u64 | (role as u64) << 8 | (action as u64) << 16 | u64::from(team.index) << 24;
     record(core, domain, Step::Detected, details);
     if action == GroupAction::Ignore {
-        member.health.arm(Some(team.warns_at(team.deadline())));
+        member.expect(team.spec.heartbeat_ms);
         tell_guards(core, team); // they may have seen none
         return;
     }

@@ -624,11 +624,7 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
         seat.is_some_and(|core| crowds(core, context)) && context.want(id)
     };
     match domain.contexts().iter().filter(|_| folded).find(crowded) {
-        Some(context) => {
-            if let Some(from) = context.seat.find() {
-                post(core, from, Requests::MIGRATE);
-            }
-        }
+        Some(context) => context.seat.find().into_iter().for_each(|from| post(core, from, Requests::MIGRATE)),
         None => offer(core, domain),
     }
 }

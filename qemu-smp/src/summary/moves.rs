@@ -86,6 +86,11 @@ impl Moves {
             list: moves.iter().map(|one| CoreMove::new(one, names)).collect(),
         }
     }
+
+    /// How often a core changed hands.
+    pub fn moved(&self) -> usize {
+        self.done + self.from_pool + self.woken + self.released
+    }
 }
 
 impl CoreMove {

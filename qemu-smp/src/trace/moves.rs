@@ -93,7 +93,7 @@ impl Latency {
 
 /// Every move in the trace, by the time it ended; those that did not end come last.
 pub fn from_trace(trace: &Trace) -> Vec<Move> {
-    let off = Core { state: CoreState::Off { held: false }, waking_us: None, open: None };
+    let off = Core { state: CoreState::Off { held: false }, before: None, waking_us: None, open: None };
     let mut cores = vec![off; trace.header.cores as usize];
     let mut moves = Vec::new();
     for record in &trace.records {
@@ -108,6 +108,8 @@ pub fn from_trace(trace: &Trace) -> Vec<Move> {
 #[derive(Clone)]
 struct Core {
     state: CoreState,
+    /// Who had it before it came into this state.
+    before: Option<DomainId>,
     /// When it was asked to wake, if it was.
     waking_us: Option<f64>,
     /// Its move that is not over.
@@ -119,7 +121,7 @@ fn ledger(cores: &mut [Core], record: &Record, at_us: f64) -> Option<Option<Move
     let (index, change) = change(record)?;
     let core = cores.get_mut(index)?;
     let before = core.state;
-    core.state = change.after(before);
+    (core.before, core.state) = (before.owner(), change.after(before));
     match (before, core.state) {
         (_, CoreState::Waking(_)) => core.waking_us = Some(at_us),
         (CoreState::Off { .. } | CoreState::Waking(_), CoreState::Owned(domain)) => {
@@ -141,7 +143,7 @@ fn step(cores: &mut [Core], record: &Record, at_us: f64) -> Option<Option<Move>>
     let Detail::Move { core: index, order, step } = Detail::of(record)? else { return None };
     let index = usize::try_from(index).ok()?;
     let core = cores.get_mut(index)?;
-    let open = core.open.get_or_insert_with(|| Move::begun_by(index, step, core.state));
+    let open = core.open.get_or_insert_with(|| Move::begun_by(index, order, step, (core.before, core.state)));
     open.order = order;
     match step {
         Step::Asked => drop(open.asked_us.get_or_insert(at_us)),
@@ -174,17 +176,23 @@ impl Move {
         }
     }
 
-    /// A move whose first record is this step, made in this state.
-    fn begun_by(core: usize, step: Step, state: CoreState) -> Self {
+    /// A move whose first record is this step, made when the core came into this state, from who had it before.
+    fn begun_by(core: usize, order: u64, step: Step, (before, state): (Option<DomainId>, CoreState)) -> Self {
         let new = Self::new(core);
-        match (step, state) {
-            // The ledger's word changes before the step is recorded.
-            (Step::Given, state) => {
-                Self { kind: Kind::FromPool, to: state.owner().map_or(Heir::Pool, Heir::Domain), ..new }
-            }
-            (Step::Taken, state) => Self { from: state.owner(), ..new },
+        if step != Step::Given {
             // The record of the asking was lost.
-            (_, state) => Self { kind: Kind::Asked, from: state.owner(), ..new },
+            return Self { kind: Kind::Asked, from: state.owner(), ..new };
         }
+        // The ledger's word changes before the step is recorded. Nobody was asked for a core that was taken at once.
+        let to = match state {
+            CoreState::Off { .. } => Heir::Off,
+            state => state.owner().map_or(Heir::Pool, Heir::Domain),
+        };
+        let kind = match before {
+            None => Kind::FromPool,
+            Some(_) if order == 0 && to == Heir::Pool => Kind::Released,
+            Some(_) => Kind::Asked,
+        };
+        Self { kind, from: before, to, ..new }
     }
 }

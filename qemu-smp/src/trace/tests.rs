@@ -187,12 +187,18 @@ fn a_move_is_followed_from_asking_to_giving() {
         (61, Ledger(rt)),
         (65, At(7, Step::Given)),
         // Its domain switches it off by itself.
-        (110, At(0, Step::Taken)),
         (120, Ledger(CoreState::Idle)),
         (121, At(0, Step::Given)),
         // From the pool.
         (210, Ledger(linux)),
         (220, At(8, Step::Given)),
+        // Ordered to be taken at once.
+        (230, Ledger(rt)),
+        (231, At(11, Step::Given)),
+        (240, Ledger(CoreState::Idle)),
+        (241, At(12, Step::Given)),
+        (250, Ledger(linux)),
+        (251, At(13, Step::Given)),
         (300, Ledger(CoreState::Asked(id(0), Heir::Off))),
         (301, At(9, Step::Asked)),
         (310, At(9, Step::Refused)),
@@ -214,8 +220,11 @@ fn a_move_is_followed_from_asking_to_giving() {
         moves.iter().map(|one| (one.order, one.end, one.asked_us, one.taken_us, one.given_us)).collect();
     let expected = [
         (7, End::Done, Some(20.0), Some(60.0), Some(65.0)),
-        (0, End::Done, None, Some(110.0), Some(121.0)),
+        (0, End::Done, None, None, Some(121.0)),
         (8, End::Done, None, None, Some(220.0)),
+        (11, End::Done, None, None, Some(231.0)),
+        (12, End::Done, None, None, Some(241.0)),
+        (13, End::Done, None, None, Some(251.0)),
         (9, End::Cancelled, Some(300.0), None, None),
         (10, End::Failed, Some(330.0), Some(340.0), None),
         (0, End::Done, Some(370.0), None, Some(390.0)),
@@ -227,6 +236,9 @@ fn a_move_is_followed_from_asking_to_giving() {
         (Kind::Asked, Some(id(0)), to_rt),
         (Kind::Released, Some(id(1)), Heir::Pool),
         (Kind::FromPool, None, Heir::Domain(id(0))),
+        (Kind::Asked, Some(id(0)), to_rt),
+        (Kind::Asked, Some(id(1)), Heir::Pool),
+        (Kind::FromPool, None, Heir::Domain(id(0))),
         (Kind::Asked, Some(id(0)), Heir::Off),
         (Kind::Asked, Some(id(0)), to_rt),
         (Kind::Woken, None, to_rt),
@@ -234,7 +246,7 @@ fn a_move_is_followed_from_asking_to_giving() {
     ];
     assert_eq!(parties, expected);
     assert_eq!((moves[0].busy, moves[0].deadline, moves[0].refused), (2, true, false));
-    assert!(moves[3].refused);
+    assert!(moves[6].refused);
 }
 
 #[test]

@@ -18,7 +18,14 @@ load_by_stress_ng() {
 }
 
 switch_by_stress_ng() {
-	stress-ng --cpu-online 1 --pathological --timeout "${seconds}s" --metrics-brief >/tmp/switch 2>&1
+	if [ "$denied" = 0 ]; then
+		stress-ng --cpu-online 1 --pathological --timeout "${seconds}s" --metrics-brief >/tmp/switch 2>&1
+		return
+	fi
+	# It gives up at the first CPU that stays off, and then begins anew.
+	while [ "$(left)" -gt 0 ]; do
+		stress-ng --cpu-online 1 --pathological --timeout 5s >/dev/null 2>&1
+	done
 }
 
 # Sums that have to come out right.
@@ -64,8 +71,7 @@ echo "corral-stress: started by=$by hotplug=$hotplug on $(online)"
 end=$(($(cut -d . -f 1 /proc/uptime) + seconds))
 status=0 switcher=""
 if [ "$hotplug" = 1 ]; then
-	# stress-ng gives up at the first CPU that stays off.
-	if [ "$denied" = 1 ]; then switch_by_loops; else switch_by_$by; fi &
+	switch_by_$by &
 	switcher=$!
 fi
 load_by_$by || status=1

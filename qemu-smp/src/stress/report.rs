@@ -123,6 +123,16 @@ impl Report {
         let off = tally.done.get("off").copied().unwrap_or(0);
         line("done", format!("{} cores: {}", sum(&tally.done), counts(&tally.done)));
         line("off", format!("{off} by order, {} in all", run.rest.iter().map(|rest| rest.sleeps).sum::<usize>()));
+        let moves = &run.moves;
+        let (given, woken, released) = (moves.from_pool, moves.woken, moves.released);
+        line(
+            "moves",
+            format!(
+                "{} of cores: {} taken from domains, {released} given up by guests, {given} from the pool, {woken} woken",
+                moves.moved(),
+                moves.done
+            ),
+        );
         line("folded", format!("{} contexts", tally.folded));
         line("refused", format!("{} orders: {}", sum(&tally.refused), counts(&tally.refused)));
         line("failed", format!("{} cores: {}", sum(&tally.failed), counts(&tally.failed)));

@@ -22,10 +22,13 @@ switch_by_stress_ng() {
 		stress-ng --cpu-online 1 --pathological --timeout "${seconds}s" --metrics-brief >/tmp/switch 2>&1
 		return
 	fi
-	# It gives up at the first CPU that stays off, and then begins anew.
+	# It gives up at the first CPU that stays off; it begins anew, and others are switched meanwhile.
+	switch_by_loops &
 	while [ "$(left)" -gt 0 ]; do
 		stress-ng --cpu-online 1 --pathological --timeout 5s >/dev/null 2>&1
+		sleep 1
 	done
+	wait $!
 }
 
 # Sums that have to come out right.

@@ -24,9 +24,9 @@ Examples:
   cargo corral stress hotplug --moves 1000000 --cores 16 --seed 7
   cargo corral stress hotplug --seed 7 --world 31    one world again, with its last steps
   cargo corral stress hotplug --json > stress.json
-  cargo corral stress hotplug --qemu                 200 orders to a machine under QEMU
+  cargo corral stress hotplug --qemu                 100 cores of a machine under QEMU are moved by orders
   cargo corral stress hotplug --qemu --moves 60 --seed 3 --report report/
-  cargo corral stress hotplug --qemu --moves 5000 --load 2000   on an idle machine, four orders a second
+  cargo corral stress hotplug --qemu --moves 5000 --load 3000   on a host with nothing else to do: hardly an hour
 
 The model runs the kernel's own sources on simulated cores, a process for each world: a machine with four or five
 domains whose guests obey, are busy, refuse, are deaf, hang, reset, fault and end, with random orders, CPU_ON, CPU_OFF,
@@ -73,14 +73,14 @@ pub struct HotplugArgs {
     /// The most cores of a machine; under QEMU, its cores
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=64))]
     pub cores: u32,
-    /// How many cores change hands; under QEMU, how many orders are given [default: 100000; 200]
+    /// How many cores change hands; under QEMU, by orders alone [default: 100000; 100]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
     pub moves: Option<u64>,
     /// The same seed does the same
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
     /// Under QEMU: for how many seconds the guests are under load, which is to be longer than the orders take
-    /// [default: 20, and 1 for each order]
+    /// [default: 20, and 2 for each core]
     #[arg(long, value_name = "S", requires = "qemu", value_parser = clap::value_parser!(u64).range(1..))]
     pub load: Option<u64>,
     /// On simulated cores (the default)

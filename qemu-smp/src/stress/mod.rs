@@ -19,10 +19,10 @@ use crate::failure::{Code, Failure};
 use crate::ui::{Detail, Ui, say};
 use crate::workspace::Workspace;
 
-/// Cores that change hands in the model, faults there, and orders under QEMU.
+/// Cores that change hands in the model, faults there, and cores that orders move under QEMU.
 const MOVES: u64 = 100_000;
 const FAULTS: u64 = 10_000;
-const ORDERS: u64 = 200;
+const ORDERED: u64 = 100;
 
 /// Stresses what the user asked for.
 pub fn command(workspace: &Workspace, args: &StressArgs) -> Result<Option<Code>, Failure> {
@@ -64,16 +64,17 @@ fn on_model(
 }
 
 fn on_qemu(workspace: &Workspace, args: &HotplugArgs) -> Result<Option<Code>, Failure> {
-    let orders = args.moves.unwrap_or(ORDERS);
-    let load = args.load.unwrap_or_else(|| qemu::load_for(orders));
-    let wanted = qemu::Wanted { cores: args.cores, orders, seed: args.seed, load };
+    let moves = args.moves.unwrap_or(ORDERED);
+    let load = args.load.unwrap_or_else(|| qemu::load_for(moves));
+    let wanted = qemu::Wanted { cores: args.cores, moves, seed: args.seed, load };
     let plan = qemu::plan(workspace, &args.setup, Ui::new(Detail::Work), &wanted)?;
     let work = Ui::new(Detail::All).work("moving cores under QEMU");
-    let ran = qemu::run(plan, &wanted, |step, orders| {
-        work.at(&format!("{step}, {orders} of {} orders are over", wanted.orders));
-        work.percent(100.0 * orders as f64 / wanted.orders as f64);
+    let ran = qemu::run(plan, &wanted, |step, moved| {
+        work.at(&format!("{step}, {moved} of {} cores have moved", wanted.moves));
+        work.percent(100.0 * moved as f64 / wanted.moves as f64);
     })?;
-    work.done(&format!("{} orders", ran.report.tally.orders));
+    let tally = &ran.report.tally;
+    work.done(&format!("{} cores by {} orders", tally.moves(), tally.orders));
     if let Some(folder) = &args.report {
         crate::report::write(folder, &ran.report.run, &ran.plan.scenario, &ran.outcome)?;
         store(folder, &ran.report)?;

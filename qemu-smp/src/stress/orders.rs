@@ -1,6 +1,6 @@
 //! Random orders for a machine that looks like this.
 
-use super::spec::View;
+use super::spec::{Core, View};
 use crate::power::random::Random;
 
 /// An order, and what is expected of it.
@@ -108,14 +108,17 @@ fn few(random: &mut Random, mut cores: Vec<u32>) -> Option<Vec<u32>> {
     (!few.is_empty()).then_some(few)
 }
 
-fn some(random: &mut Random, view: &View, fits: impl Fn(&super::spec::Core) -> bool) -> Option<Vec<u32>> {
+fn some(random: &mut Random, view: &View, fits: impl Fn(&Core) -> bool) -> Option<Vec<u32>> {
     let cores = (0..).zip(&view.cores).filter(|(_, core)| fits(core)).map(|(number, _)| number).collect();
     few(random, cores)
 }
 
 fn a_move(random: &mut Random, view: &View) -> Option<Given> {
-    // Who has more gives more.
-    let from = one_of(random, &view.cores)?.owner;
+    // Who has more gives more; hardly ever one who cannot.
+    let gives = |core: &&Core| core.owner.as_deref().is_none_or(|owner| view.can_give(owner));
+    let givers: Vec<Core> = view.cores.iter().filter(gives).cloned().collect();
+    let any = random.range(0, 9) == 0;
+    let from = one_of(random, if any { &view.cores } else { &givers })?.owner;
     let cores = few(random, view.cores_of(from.as_deref()))?;
     let from = from.as_deref().unwrap_or(POOL);
     let mut heirs: Vec<&str> = view.domains.iter().map(|domain| domain.name.as_str()).collect();

@@ -33,9 +33,10 @@ const LINUX: [&str; 2] = ["linux-a", "linux-b"];
 /// The domain whose guest never takes a CPU off or on by itself.
 const STEADY: &str = "marks";
 
-/// How long the guests are under load around the orders, and for each of them, in seconds, where nothing is said.
+/// How long the guests are under load around the orders, and for each core that they move, in seconds, where nothing is
+/// said.
 const AROUND: u64 = 20;
-const PER_ORDER: u64 = 1;
+const PER_MOVE: u64 = 2;
 
 /// How long an order may take: its guests have two seconds at most.
 const ORDER_LIMIT: Duration = Duration::from_secs(20);
@@ -53,17 +54,17 @@ const HISTORY: usize = 12;
 pub struct Wanted {
     /// Cores of the machine.
     pub cores: u32,
-    /// Orders to give.
-    pub orders: u64,
+    /// Cores that orders are to move.
+    pub moves: u64,
     /// Where they are drawn from.
     pub seed: u64,
     /// For how many seconds the guests are under load.
     pub load: u64,
 }
 
-/// How long the guests of so many orders are under load.
-pub const fn load_for(orders: u64) -> u64 {
-    AROUND + orders.saturating_mul(PER_ORDER)
+/// How long the guests are under load while so many cores move.
+pub const fn load_for(moves: u64) -> u64 {
+    AROUND + moves.saturating_mul(PER_MOVE)
 }
 
 /// What came of it all.
@@ -138,7 +139,7 @@ pub fn plan(workspace: &Workspace, setup: &SetupArgs, ui: Ui, wanted: &Wanted) -
     })
 }
 
-/// Runs a machine and gives orders until they are all over; `progress` hears what is going on, and how far it is.
+/// Runs a machine and gives orders until enough cores have moved; `progress` hears what is going on, and how far it is.
 pub fn run(plan: Plan, wanted: &Wanted, progress: impl Fn(&str, u64)) -> Result<Ran, Failure> {
     let (begun, told) = mpsc::channel();
     let over = Arc::new(AtomicBool::new(false));
@@ -275,21 +276,21 @@ impl Driver {
 
     fn give_all(&mut self, client: &mut Client, end: Instant, progress: &impl Fn(&str, u64)) -> Result<(), Stopped> {
         self.look(client)?;
-        while self.tally.orders < self.wanted.orders {
+        while self.tally.moves() < self.wanted.moves {
             if Instant::now() > end {
-                let given = self.tally.orders;
-                return Err(Stopped::Violated(format!("only {given} orders were over before the guests' load was")));
+                let moves = self.tally.moves();
+                return Err(Stopped::Violated(format!("only {moves} cores had moved as the guests' load was over")));
             }
             let first = orders::draw(&mut self.random, &self.spec.view);
             let mut both = vec![first];
-            if self.tally.orders + 1 < self.wanted.orders && self.random.range(0, 3) == 0 {
+            if self.random.range(0, 3) == 0 {
                 both.push(self.second(&both[0]));
             }
             self.give(client, both)?;
             self.look(client)?;
-            progress("orders", self.tally.orders);
+            progress("orders", self.tally.moves());
         }
-        progress("waiting for the guests' ends", self.tally.orders);
+        progress("waiting for the guests' ends", self.tally.moves());
         Ok(())
     }
 

@@ -54,6 +54,11 @@ impl Tally {
         }
     }
 
+    /// Cores for which an order was done.
+    pub fn moves(&self) -> u64 {
+        self.done.values().sum()
+    }
+
     /// Sums the times up.
     pub fn order_latency(&mut self) {
         self.took = Latency::of(self.times_us.drain(..));
@@ -121,7 +126,7 @@ impl Report {
         };
         let sum = |counts: &Counts| counts.values().sum::<u64>();
         let off = tally.done.get("off").copied().unwrap_or(0);
-        line("done", format!("{} cores: {}", sum(&tally.done), counts(&tally.done)));
+        line("done", format!("{} cores: {}", tally.moves(), counts(&tally.done)));
         line("off", format!("{off} by order, {} in all", run.rest.iter().map(|rest| rest.sleeps).sum::<usize>()));
         let moves = &run.moves;
         let (given, woken, released) = (moves.from_pool, moves.woken, moves.released);
@@ -150,9 +155,9 @@ impl Report {
             None => line("result", "all held".to_owned()),
             Some(Code::Interrupted) => line("result", "interrupted".to_owned()),
             Some(_) => {
-                let Wanted { cores, orders, seed, load } = self.wanted;
+                let Wanted { cores, moves, seed, load } = self.wanted;
                 let again = "draws the same, but a machine's times differ";
-                let command = format!("cargo corral stress hotplug --qemu --cores {cores} --moves {orders}");
+                let command = format!("cargo corral stress hotplug --qemu --cores {cores} --moves {moves}");
                 line("again", format!("{command} --seed {seed} --load {load}   ({again})"));
                 line("result", "FAILED".to_owned());
             }

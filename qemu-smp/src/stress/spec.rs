@@ -74,6 +74,12 @@ impl View {
         let owned = (0..).zip(&self.cores).filter(|(_, core)| core.owner.as_deref() == owner);
         owned.map(|(number, _)| number).collect()
     }
+
+    /// Whether a domain has more cores than it needs.
+    pub fn can_give(&self, name: &str) -> bool {
+        let domain = self.domains.iter().find(|domain| domain.name == name);
+        domain.is_some_and(|domain| domain.counts[0] > domain.counts[2].max(1))
+    }
 }
 
 /// How an order ended for a core: its new owner, `pool` or `off`; or why not.

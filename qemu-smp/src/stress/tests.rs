@@ -29,7 +29,7 @@ fn a_violation_says_how_to_see_it_again() {
 #[test]
 fn scenarios_of_all_sizes_are_well_formed() {
     for cores in [4, 5, 8, 16, 64] {
-        let text = scenario(&Wanted { cores, orders: 60, seed: 1, load: 80 });
+        let text = scenario(&Wanted { cores, moves: 60, seed: 1, load: 80 });
         let scenario = Scenario::parse(&Source::of_text(&text)).unwrap();
         let start: u32 = scenario.domains.iter().filter_map(|domain| domain.cores?.start).sum();
         assert!(start <= cores, "{start} of {cores} cores");
@@ -212,7 +212,7 @@ fn orders_are_counted() {
     tally.add(&given("move", 1, "pool"), &replies(&lines), Duration::from_millis(3));
     tally.add(&given("move", 1, "pool"), &replies(&["refused core=1 reason=busy"]), Duration::from_millis(1));
     tally.order_latency();
-    assert_eq!((tally.orders, tally.folded, tally.kinds["move"]), (2, 2, 2));
+    assert_eq!((tally.orders, tally.moves(), tally.folded, tally.kinds["move"]), (2, 1, 2, 2));
     assert_eq!((tally.done["pool"], tally.failed["timeout"], tally.refused["busy"]), (1, 1, 1));
     assert_eq!(tally.took.map(|it| (it.count, it.max_us)), Some((1, 3000.0)));
 }

@@ -294,7 +294,6 @@ impl Context {
             stage2::forget_last();
         }
         self.count_stolen_until_now();
-        write!("vpidr_el2", read!("midr_el1"));
         write!("vmpidr_el2", 1 << 31 | domains::psci::affinity_of(usize::from(self.index)));
         {
             // SAFETY: ownership (module documentation): `core` holds the context and runs this.

@@ -3,6 +3,7 @@
 use super::context::{Registers, SPSR_ENTRY};
 use super::core_local::CoreLocal;
 use super::sysreg::{isb, read, write};
+use super::{mmu, stage2};
 use crate::exits;
 use bitfield::bitfield;
 use core::arch::global_asm;
@@ -163,17 +164,7 @@ pub fn physical_address(address: u64) -> Option<u64> {
     isb();
     let found = read!("par_el1");
     write!("par_el1", guests);
-    (found & 1 == 0).then_some(found & super::mmu::ADDRESS | address & super::mmu::PAGE.wrapping_sub(1))
-}
-
-/// A word with these bits set.
-const fn bits(mut numbers: &[u32]) -> u64 {
-    let mut word = 0;
-    while let [first, rest @ ..] = numbers {
-        word |= 1 << *first;
-        numbers = rest;
-    }
-    word
+    (found & 1 == 0).then_some(found & mmu::ADDRESS | address & mmu::PAGE.wrapping_sub(1))
 }
 
 /// PMCR_EL0.N, for MDCR_EL2.HPMN: all event counters are left to the (trapped) lower levels.
@@ -184,19 +175,21 @@ fn event_counters() -> u64 {
 
 /// Sets whether waiting traps on this core, from the next guest's entry on.
 pub fn trap_waits(share: WaitTrap) {
-    // VM SWIO FMO IMO AMO FB BSU=inner; TWI TID3 TSC TIDCP TACR TSW; RW. API/APK clear: pointer
-    // authentication traps, and is not shown.
-    const BASE: u64 = bits(&[0, 1, 3, 4, 5, 9, 10, 18, 19, 20, 21, 22, 31]);
-    write!("hcr_el2", BASE | if share == WaitTrap::On { bits(&[13, 14]) } else { 0 });
+    // RW; TSW, TACR, TIDCP, TSC, TID3; BSU=inner, FB; AMO, IMO, FMO; SWIO, VM. API/APK clear: pointer
+    // authentication traps, and is not shown. With waits TWE, TWI.
+    const BASE: u64 = 1 << 31 | 0x1f << 18 | 1 << 10 | 1 << 9 | 7 << 3 | 1 << 1 | 1;
+    write!("hcr_el2", BASE | if share == WaitTrap::On { 3 << 13 } else { 0 });
 }
 
 /// Sets the traps of this core: what stays the same for every guest.
 pub fn set_traps() {
     trap_waits(WaitTrap::Off);
+    write!("vtcr_el2", stage2::control());
+    write!("vpidr_el2", read!("midr_el1"));
     // RES1, TAM, TTA, TSM, TZ: SVE, SME, trace and activity monitors trap; FP and SIMD do not.
-    write!("cptr_el2", 0x33ff | bits(&[20, 30]));
+    write!("cptr_el2", 0x33ff | 1 << 30 | 1 << 20);
     // Debug and PMU registers trap; all counters stay EL2's.
-    write!("mdcr_el2", bits(&[5, 6, 9, 10, 11]) | event_counters());
+    write!("mdcr_el2", 1 << 11 | 1 << 10 | 1 << 9 | 1 << 6 | 1 << 5 | event_counters());
     write!("hstr_el2", 0);
     // EL1 reads the physical counter and has the physical timer.
     write!("cnthctl_el2", 3);

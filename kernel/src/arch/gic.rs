@@ -22,28 +22,28 @@ pub const FIRST_SPECIAL: u32 = 1020;
 /// Priority of all physical interrupts.
 const PRIORITY: u32 = 0x8080_8080;
 
-mod gicd {
+/// Registers of the distributor, and of a redistributor's frame of SGIs and PPIs: that is laid out as the distributor.
+mod registers {
     pub const CTLR: u64 = 0x0;
     pub const TYPER: u64 = 0x4;
     pub const IGROUPR: u64 = 0x80;
     pub const ISENABLER: u64 = 0x100;
     pub const ICENABLER: u64 = 0x180;
+    pub const ICPENDR: u64 = 0x280;
+    pub const ISACTIVER: u64 = 0x300;
+    pub const ICACTIVER: u64 = 0x380;
     pub const IPRIORITYR: u64 = 0x400;
     pub const IROUTER: u64 = 0x6000;
 }
 
-mod gicr {
+/// Registers of a redistributor's control frame, and what follows it.
+mod control {
     pub const TYPER: u64 = 0x8;
     pub const WAKER: u64 = 0x14;
-    /// The frame of SGIs and PPIs follows the control frame.
-    pub const SGI: u64 = 0x1_0000;
-    pub const IGROUPR0: u64 = SGI + 0x80;
-    pub const ISENABLER0: u64 = SGI + 0x100;
-    pub const ICPENDR0: u64 = SGI + 0x280;
-    pub const ISACTIVER0: u64 = SGI + 0x300;
-    pub const ICACTIVER0: u64 = SGI + 0x380;
-    pub const IPRIORITYR: u64 = SGI + 0x400;
-    pub const FRAMES: u64 = 0x2_0000;
+    /// The frame of SGIs and PPIs.
+    pub const SGI_FRAME: u64 = 0x1_0000;
+    /// The next redistributor.
+    pub const NEXT: u64 = 0x2_0000;
 }
 
 /// The GIC does not answer as its specification says.
@@ -57,13 +57,7 @@ pub enum GicError {
 
 /// Looks at a register until `done`, a bounded number of times.
 fn poll(done: impl Fn() -> bool) -> Result<(), GicError> {
-    for _ in 0..100_000 {
-        if done() {
-            return Ok(());
-        }
-        aarch64_cpu::asm::nop();
-    }
-    Err(GicError::Stuck)
+    if (0..100_000).any(|_| done()) { Ok(()) } else { Err(GicError::Stuck) }
 }
 
 /// Brings up the distributor; all shared interrupts are group 1, off.
@@ -72,16 +66,16 @@ fn poll(done: impl Fn() -> bool) -> Result<(), GicError> {
 /// See [`GicError`].
 pub fn start_distributor(gic: &Gic) -> Result<(), GicError> {
     let distributor = Registers::new(gic.distributor);
-    let written = || distributor.read32(gicd::CTLR) & 1 << 31 == 0;
-    distributor.write32(gicd::CTLR, 0);
+    let written = || distributor.read32(registers::CTLR) & 1 << 31 == 0;
+    distributor.write32(registers::CTLR, 0);
     poll(written)?;
-    let words = u64::from(distributor.read32(gicd::TYPER) & 0x1f).wrapping_add(1);
+    let words = u64::from(distributor.read32(registers::TYPER) & 0x1f).wrapping_add(1);
     for word in 1..words {
-        distributor.write32(gicd::ICENABLER.wrapping_add(word.wrapping_mul(4)), u32::MAX);
-        distributor.write32(gicd::IGROUPR.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+        distributor.write32(registers::ICENABLER.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+        distributor.write32(registers::IGROUPR.wrapping_add(word.wrapping_mul(4)), u32::MAX);
     }
     // Affinity routing, group 1.
-    distributor.write32(gicd::CTLR, 1 << 4 | 1 << 1);
+    distributor.write32(registers::CTLR, 1 << 4 | 1 << 1);
     poll(written)
 }
 
@@ -90,14 +84,14 @@ pub fn enable_shared(gic: &Gic, intid: u32, core: Mpidr) {
     let distributor = Registers::new(gic.distributor);
     let id = u64::from(intid);
     // Of its three neighbours too, which are off.
-    distributor.write32(gicd::IPRIORITYR.wrapping_add(id & !3), PRIORITY);
-    distributor.write64(gicd::IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
-    distributor.write32(gicd::ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
+    distributor.write32(registers::IPRIORITYR.wrapping_add(id & !3), PRIORITY);
+    distributor.write64(registers::IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
+    distributor.write32(registers::ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
 }
 
 /// GICR_TYPER's affinity, in MPIDR's layout.
 fn affinity_of(frame: u64) -> u64 {
-    let typer = Registers::new(frame).read64(gicr::TYPER) >> 32;
+    let typer = Registers::new(frame).read64(control::TYPER) >> 32;
     (typer & 0xff_ffff) | (typer & 0xff00_0000) << 8
 }
 
@@ -106,7 +100,7 @@ fn affinity_of(frame: u64) -> u64 {
 fn find_redistributor(gic: &Gic, core: &CoreLocal) -> Result<u64, GicError> {
     let frames = || {
         gic.redistributors.iter().flat_map(|region| {
-            (0..region.length / gicr::FRAMES).map(move |n| region.start.wrapping_add(n.wrapping_mul(gicr::FRAMES)))
+            (0..region.length / control::NEXT).map(move |n| region.start.wrapping_add(n.wrapping_mul(control::NEXT)))
         })
     };
     let has = |frame: &u64| affinity_of(*frame) == core.mpidr.value();
@@ -122,14 +116,15 @@ pub fn start_core(gic: &Gic, core: &CoreLocal) -> Result<(), GicError> {
     core.redistributor.store(frame, Relaxed);
     let redistributor = Registers::new(frame);
     // ProcessorSleep off; wait for ChildrenAsleep.
-    redistributor.write32(gicr::WAKER, redistributor.read32(gicr::WAKER) & !2);
-    poll(|| redistributor.read32(gicr::WAKER) & 4 == 0)?;
-    redistributor.write32(gicr::IGROUPR0, u32::MAX);
+    redistributor.write32(control::WAKER, redistributor.read32(control::WAKER) & !2);
+    poll(|| redistributor.read32(control::WAKER) & 4 == 0)?;
+    let private = private(core);
+    private.write32(registers::IGROUPR, u32::MAX);
     for register in 0..8u64 {
-        redistributor.write32(gicr::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY);
+        private.write32(registers::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY);
     }
     let own = 1 << DOORBELL | 1 << gic.maintenance | 1 << gic.timers.hypervisor;
-    redistributor.write32(gicr::ISENABLER0, own | guest_timers(gic));
+    private.write32(registers::ISENABLER, own | guest_timers(gic));
     // SRE, no bypass, EL1 may use the system register interface.
     write!("icc_sre_el2", 0xf);
     isb();
@@ -147,9 +142,14 @@ pub fn stop_core(core: &CoreLocal) {
     write!("icc_igrpen1_el1", 0);
     isb();
     let redistributor = Registers::new(core.redistributor.load(Relaxed));
-    redistributor.write32(gicr::WAKER, redistributor.read32(gicr::WAKER) | 2);
+    redistributor.write32(control::WAKER, redistributor.read32(control::WAKER) | 2);
     // If its children do not go to sleep, the firmware will say so.
-    let _ = poll(|| redistributor.read32(gicr::WAKER) & 4 != 0);
+    let _ = poll(|| redistributor.read32(control::WAKER) & 4 != 0);
+}
+
+/// The registers of this core's SGIs and PPIs.
+fn private(core: &CoreLocal) -> Registers {
+    Registers::new(core.redistributor.load(Relaxed).wrapping_add(control::SGI_FRAME))
 }
 
 fn guest_timers(gic: &Gic) -> u32 {
@@ -201,27 +201,22 @@ pub fn empty_list_registers() -> ListRegisters {
 }
 
 macro_rules! list_registers {
-    ($($n:literal $name:literal,)*) => {
+    ($($n:literal)*) => {
         fn read_list_register(n: usize) -> u64 {
-            match n { $($n => read!($name),)* _ => 0 }
+            match n { $($n => read!(concat!("ich_lr", $n, "_el2")),)* _ => 0 }
         }
         fn write_list_register(n: usize, value: u64) {
-            match n { $($n => write!($name, value),)* _ => () }
+            match n { $($n => write!(concat!("ich_lr", $n, "_el2"), value),)* _ => () }
         }
         /// Empties the first `count`.
         fn clear_list_registers(count: u64) {
             $(if count <= $n { return; }
-            write!($name, 0);)*
+            write!(concat!("ich_lr", $n, "_el2"), 0);)*
         }
     };
 }
 
-list_registers! {
-    0 "ich_lr0_el2", 1 "ich_lr1_el2", 2 "ich_lr2_el2", 3 "ich_lr3_el2",
-    4 "ich_lr4_el2", 5 "ich_lr5_el2", 6 "ich_lr6_el2", 7 "ich_lr7_el2",
-    8 "ich_lr8_el2", 9 "ich_lr9_el2", 10 "ich_lr10_el2", 11 "ich_lr11_el2",
-    12 "ich_lr12_el2", 13 "ich_lr13_el2", 14 "ich_lr14_el2", 15 "ich_lr15_el2",
-}
+list_registers! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 }
 
 /// Reads back the list registers that are in use; returns ICH_HCR_EL2.EOIcount.
 pub fn read_list(list: &mut ListRegisters) -> u32 {
@@ -244,14 +239,14 @@ pub fn write_list(list: &mut ListRegisters, maintenance: Maintenance) {
 /// deactivate them.
 pub fn activate(core: &CoreLocal, private: u32) {
     if private != 0 {
-        Registers::new(core.redistributor.load(Relaxed)).write32(gicr::ISACTIVER0, private);
+        self::private(core).write32(registers::ISACTIVER, private);
     }
 }
 
 /// Makes private interrupts (bits by INTID) inactive on this core.
 pub fn deactivate_private(core: &CoreLocal, private: u32) {
     if private != 0 {
-        Registers::new(core.redistributor.load(Relaxed)).write32(gicr::ICACTIVER0, private);
+        self::private(core).write32(registers::ICACTIVER, private);
     }
 }
 
@@ -261,10 +256,9 @@ pub fn clean(core: &CoreLocal) {
     write!("ich_hcr_el2", 0);
     clear_list_registers((read!("ich_vtr_el2") & 0x1f).wrapping_add(1));
     isb();
-    let redistributor = Registers::new(core.redistributor.load(Relaxed));
     let timers = guest_timers(&core.kernel().machine.gic);
-    redistributor.write32(gicr::ICACTIVER0, timers);
-    redistributor.write32(gicr::ICPENDR0, timers);
+    private(core).write32(registers::ICACTIVER, timers);
+    private(core).write32(registers::ICPENDR, timers);
 }
 
 /// The physical side of forwarded interrupts.

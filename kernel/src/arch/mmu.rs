@@ -152,6 +152,11 @@ pub fn map(start: u64, end: u64, access: Access) -> Result<(), OutOfTables> {
     Ok(())
 }
 
+/// The size of physical addresses, for TCR_EL2 and VTCR_EL2: 48 bits at most.
+pub fn physical_range() -> u64 {
+    (read!("id_aa64mmfr0_el1") & 0xf).min(5)
+}
+
 unsafe extern "C" {
     static __image_start: u8;
     static __text_end: u8;
@@ -182,11 +187,10 @@ pub extern "C" fn early_tables(device_tree: u64) {
     if all.is_err() {
         return; // the first access then faults, with nothing to say it to
     }
-    let physical_range = (read!("id_aa64mmfr0_el1") & 0xf).min(5);
     let [mair, tcr, ttbr, sctlr] = &BOOT_MMU.0;
     mair.store(0xff04, Relaxed); // 0: device nGnRE, 1: normal write-back
     // RES1 bits, PS, 4 KiB granule, inner shareable, write-back walks, T0SZ = 25.
-    tcr.store(1 << 31 | 1 << 23 | physical_range << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 25, Relaxed);
+    tcr.store(1 << 31 | 1 << 23 | physical_range() << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 25, Relaxed);
     ttbr.store(ROOT.address(), Relaxed);
     // RES1 bits, WXN, I, SA, C, M.
     sctlr.store(0x30c5_0830 | 1 << 19 | 1 << 12 | 1 << 3 | 1 << 2 | 1, Relaxed);

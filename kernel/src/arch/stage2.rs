@@ -4,8 +4,8 @@
 //! GiB; in pages, where checkpoints follow what is written. Device windows are left unmapped: every
 //! access to them traps.
 
-use super::mmu::{BLOCK, OutOfTables, PAGE, Table, next_level};
-use super::sysreg::{dsb, isb, read, write};
+use super::mmu::{self, BLOCK, OutOfTables, PAGE, Table, next_level};
+use super::sysreg::{dsb, isb, write};
 use crate::platform::machine::Region;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -96,7 +96,6 @@ impl Stage2 {
 
     /// Makes it the translation of this core's guest.
     pub fn enter(&self) {
-        write!("vtcr_el2", vtcr());
         write!("vttbr_el2", self.root.address() | u64::from(self.vmid) << 48);
         isb();
     }
@@ -141,8 +140,7 @@ pub fn leave() {
     isb();
 }
 
-/// VTCR_EL2 for these tables: RES1, PS, 4 KiB, inner shareable, write-back walks, level 1, T0SZ 25.
-fn vtcr() -> u64 {
-    let physical_range = (read!("id_aa64mmfr0_el1") & 0xf).min(5);
-    1 << 31 | physical_range << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 25
+/// VTCR_EL2, the same on all cores and for all domains, for these tables: RES1, PS, 4 KiB, inner shareable, write-back walks, level 1, T0SZ 25.
+pub fn control() -> u64 {
+    1 << 31 | mmu::physical_range() << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 25
 }

@@ -1,29 +1,8 @@
 //! Device registers by physical address.
 
-use core::ptr::{read_volatile, write_volatile};
-
 /// A block of device registers that EL2 has mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Registers(u64);
-
-macro_rules! access {
-    ($($read:ident $write:ident $type:ty;)*) => {
-        $(
-            /// Reads the register at `offset`.
-            pub fn $read(self, offset: u64) -> $type {
-                // SAFETY: the machine description names this address as a device's, and boot
-                // mapped it as device memory; reading has no effect on EL2's memory.
-                unsafe { read_volatile(self.0.wrapping_add(offset) as *const $type) }
-            }
-
-            /// Writes the register at `offset`.
-            pub fn $write(self, offset: u64, value: $type) {
-                // SAFETY: as for reading; GIC and UART registers do not write memory.
-                unsafe { write_volatile(self.0.wrapping_add(offset) as *mut $type, value) }
-            }
-        )*
-    };
-}
 
 impl Registers {
     /// Registers from `base` on.
@@ -31,8 +10,32 @@ impl Registers {
         Self(base)
     }
 
-    access! {
-        read32 write32 u32;
-        read64 write64 u64;
+    fn at<T>(self, offset: u64) -> *mut T {
+        self.0.wrapping_add(offset) as *mut T
+    }
+
+    /// Reads the register of 32 bits at `offset`.
+    pub fn read32(self, offset: u64) -> u32 {
+        // SAFETY: the machine description names this address as a device's, and boot
+        // mapped it as device memory; reading has no effect on EL2's memory.
+        unsafe { self.at::<u32>(offset).read_volatile() }
+    }
+
+    /// Reads the register of 64 bits at `offset`.
+    pub fn read64(self, offset: u64) -> u64 {
+        // SAFETY: as in `read32`.
+        unsafe { self.at::<u64>(offset).read_volatile() }
+    }
+
+    /// Writes the register of 32 bits at `offset`.
+    pub fn write32(self, offset: u64, value: u32) {
+        // SAFETY: as in `read32`; GIC and UART registers do not write memory.
+        unsafe { self.at::<u32>(offset).write_volatile(value) }
+    }
+
+    /// Writes the register of 64 bits at `offset`.
+    pub fn write64(self, offset: u64, value: u64) {
+        // SAFETY: as in `write32`.
+        unsafe { self.at::<u64>(offset).write_volatile(value) }
     }
 }

@@ -12,34 +12,23 @@ use domains::vgic::{Outcome, Vgic};
 use domains::watchdog::{self, Watchdog};
 use smp::trace::ExitReason;
 
-/// The board's device windows.
-const DISTRIBUTOR: u64 = 0x0800_0000;
-const DISTRIBUTOR_BYTES: u64 = 0x1_0000;
-const REDISTRIBUTORS: u64 = 0x080a_0000;
-const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
-const CONSOLE: u64 = 0x0900_0000;
-const CONSOLE_BYTES: u64 = 0x1000;
-const CONTROL: u64 = 0x0904_0000;
-
 /// What answers an access to a device.
 type Device = fn(&mut Guest<'_>, &Access) -> Outcome;
 
 /// The guest fetched an instruction from where it may not.
-pub fn fetch(guest: &mut Guest<'_>) -> Next {
+///
+/// # Errors
+/// The rule that it broke.
+pub fn fetch(guest: &mut Guest<'_>) -> Result<Next, Rule> {
     // The walk for it may mark its table's entry.
     if guest.syndrome.is_permission_fault() && guest.syndrome.is_table_walk() && may_write(guest) {
-        return Next::Continue;
+        return Ok(Next::Continue);
     }
     if !guest.syndrome.is_translation_fault() {
-        return guest.fault(Rule::ExternalAbort);
+        return Err(Rule::ExternalAbort);
     }
-    match undefined_instruction(guest.registers.elr) {
-        Some(place) => {
-            guest.registers.elr = place;
-            guest.fault(Rule::UndefinedInstruction)
-        }
-        None => guest.fault(Rule::Fetch),
-    }
+    guest.registers.elr = undefined_instruction(guest.registers.elr).ok_or(Rule::Fetch)?;
+    Err(Rule::UndefinedInstruction)
 }
 
 /// Whether the page that the guest met is read only for its domain's checkpoint, and no more; the instruction then runs
@@ -71,26 +60,24 @@ fn may_write(guest: &Guest<'_>) -> bool {
 }
 
 /// The guest loaded or stored where nothing is mapped.
-pub fn data(guest: &mut Guest<'_>) -> Next {
+///
+/// # Errors
+/// The rule that it broke.
+pub fn data(guest: &mut Guest<'_>) -> Result<Next, Rule> {
     let syndrome = guest.syndrome;
     let outside = if syndrome.is_write() { Rule::Write } else { Rule::Read };
     if syndrome.is_permission_fault() && (syndrome.is_write() || syndrome.is_table_walk()) {
-        if may_write(guest) {
-            return Next::Continue;
-        }
-        return guest.fault(Rule::Write);
+        return if may_write(guest) { Ok(Next::Continue) } else { Err(Rule::Write) };
     }
     if !syndrome.is_translation_fault() {
-        return guest.fault(Rule::ExternalAbort);
+        return Err(Rule::ExternalAbort);
     }
     if syndrome.is_table_walk() {
-        return guest.fault(Rule::TableWalk);
+        return Err(Rule::TableWalk);
     }
-    let Some((device, offset)) = device_at(guest, intermediate_address()) else {
-        return guest.fault(outside);
-    };
+    let (device, offset) = device_at(guest, intermediate_address()).ok_or(outside)?;
     if !syndrome.is_valid() {
-        return guest.fault(Rule::Syndrome);
+        return Err(Rule::Syndrome);
     }
     let size = match syndrome.access_bytes() {
         1 => AccessSize::Byte,
@@ -98,22 +85,21 @@ pub fn data(guest: &mut Guest<'_>) -> Next {
         4 => AccessSize::Word,
         _ => AccessSize::Double,
     };
-    let stored = guest.registers.get(syndrome.transfer_register()) & size.mask();
+    let register = syndrome.transfer_register();
+    let stored = guest.registers.get(register) & size.mask();
     let kind = if syndrome.is_write() { AccessKind::Write(stored) } else { AccessKind::Read };
     match device(guest, &Access { offset, size, kind }) {
         Outcome::Done(_) if syndrome.is_write() => {}
-        Outcome::Done(value) => {
-            guest.registers.set(syndrome.transfer_register(), extend(value & size.mask(), syndrome));
-        }
+        Outcome::Done(value) => guest.registers.set(register, extend(value & size.mask(), syndrome)),
         // The instruction runs again; whoever it waits for gets the processor meanwhile.
         Outcome::Retry => {
             aarch64_cpu::asm::wfe();
-            return Next::Continue;
+            return Ok(Next::Continue);
         }
-        Outcome::Bad => return guest.fault(outside),
+        Outcome::Bad => return Err(outside),
     }
     guest.registers.skip();
-    Next::Continue
+    Ok(Next::Continue)
 }
 
 /// The device and the offset in its window, if the domain has a board.
@@ -121,15 +107,16 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
     if !guest.domain().has_board() {
         return None;
     }
-    let frames = (guest.domain().contexts().len() as u64).wrapping_mul(REDISTRIBUTOR_BYTES);
+    let contexts = guest.domain().contexts().len() as u64;
     let group = u64::from(guest.domain().member().is_some());
+    // Each with its window.
     let windows: [(Device, u64, u64); 6] = [
         (watchdog_refresh, watchdog::REFRESH, watchdog::FRAME.wrapping_mul(group)),
         (watchdog_control, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
-        (console, CONSOLE, CONSOLE_BYTES),
-        (control, CONTROL, CONSOLE_BYTES),
-        (distributor, DISTRIBUTOR, DISTRIBUTOR_BYTES),
-        (redistributors, REDISTRIBUTORS, frames),
+        (console, 0x0900_0000, 0x1000),
+        (control, 0x0904_0000, 0x1000),
+        (distributor, 0x0800_0000, 0x1_0000),
+        (redistributors, 0x080a_0000, contexts.wrapping_mul(0x2_0000)),
     ];
     windows.into_iter().find_map(|(device, base, length)| {
         let offset = address.checked_sub(base)?;

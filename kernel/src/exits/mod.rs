@@ -73,11 +73,10 @@ impl Guest<'_> {
     pub fn fault(&mut self, rule: Rule) -> Next {
         self.count(ExitReason::Fault);
         let domain = self.domain();
-        let at = [self.registers.elr, self.syndrome.0, fault_address()];
-        let [pc, esr, far] = at;
+        let (pc, esr, far) = (self.registers.elr, self.syndrome.0, fault_address());
         trace::record(self.core, Event::Fault, About::Context(self.context), esr, far);
         trace::record(self.core, Event::FaultAt, About::Context(self.context), pc, rule as u64);
-        domain.fault.lock().get_or_insert((self.context.index, at, rule));
+        domain.fault.lock().get_or_insert((self.context.index, [pc, esr, far], rule));
         takeover::failed(self.core, domain, GroupError::Fault, EndKind::Fault);
         Next::Schedule
     }
@@ -102,8 +101,8 @@ pub fn synchronous(core: &'static CoreLocal, registers: &mut Registers, syndrome
             call::handle(&mut guest)
         }
         class::SYSTEM_REGISTER => register::handle(&mut guest),
-        class::DATA_ABORT => abort::data(&mut guest),
-        class::FETCH_ABORT => abort::fetch(&mut guest),
+        class::DATA_ABORT => abort::data(&mut guest).unwrap_or_else(|rule| guest.fault(rule)),
+        class::FETCH_ABORT => abort::fetch(&mut guest).unwrap_or_else(|rule| guest.fault(rule)),
         class::WAIT => {
             guest.count(ExitReason::Wfx);
             guest.registers.skip();

@@ -41,13 +41,8 @@ impl<'a> DirtySet<'a> {
     }
 
     /// How many pages are in it.
-    pub fn len(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.count
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Its pages in order.

@@ -11,7 +11,7 @@
 //!
 //! Locks: `kept` before a console's, control port's, watchdog's, and before what the vGIC has.
 
-use crate::arch::context::Saved;
+use crate::arch::context;
 use crate::arch::core_local::CoreLocal;
 use crate::arch::stage2::{Grain, Right};
 use crate::arch::sysreg::yield_now;
@@ -64,7 +64,7 @@ struct Kept {
 /// What else a domain has.
 struct State {
     /// The contexts' states, and whether they were on.
-    contexts: &'static mut [(Saved, bool)],
+    contexts: &'static mut [(context::State, bool)],
     vgic: Vgic<'static>,
     console: Console,
     control: Control,
@@ -86,7 +86,7 @@ impl Checkpoints {
         // Too large for a stack.
         let state = |_| {
             Some(State {
-                contexts: arena.place_all(contexts, |_| (Saved::new(), false))?,
+                contexts: arena.place_all(contexts, |_| (context::State::new(), false))?,
                 vgic: Vgic::new(arena.place_all(contexts, |_| Redistributor::default())?),
                 console: Console::default(),
                 control: Control::default(),
@@ -138,12 +138,8 @@ impl Checkpoints {
 /// When the core that holds the domain's first context has to see to its next checkpoint; 0: never.
 pub fn alarm(core: &CoreLocal, domain: &Domain) -> u64 {
     let here = domain.contexts().first().is_some_and(|first| first.seat.now() == Some(core.id));
-    match &domain.checkpoints {
-        Some(checkpoints) if here && !checkpoints.beats.load(Relaxed) && is_wanted(domain) => {
-            checkpoints.due.load(Relaxed)
-        }
-        _ => 0,
-    }
+    let waits = |checkpoints: &&Checkpoints| here && !checkpoints.beats.load(Relaxed) && is_wanted(domain);
+    domain.checkpoints.as_ref().filter(waits).map_or(0, |checkpoints| checkpoints.due.load(Relaxed))
 }
 
 /// A standby has nothing to lose.
@@ -275,7 +271,7 @@ impl Checkpoints {
         let mut kept = self.kept.lock();
         let Kept { shadow, dirty, returns, .. } = &mut *kept;
         *returns = returns.saturating_add(1);
-        record(core, domain, Step::RolledBack, dirty.len().into());
+        record(core, domain, Step::RolledBack, dirty.count().into());
         for offset in offsets(dirty) {
             let Some(copy) = page(shadow, offset) else { continue };
             mmu::with_window(core, domain.memory.start.wrapping_add(offset), mmu::PAGE, |bytes| {
@@ -319,7 +315,7 @@ impl Kept {
             self.state.watchdog = domain.watchdog.lock().clone();
             self.state.vgic.copy_from(&domain.vgic);
         }
-        let copied = if self.is_valid { self.dirty.len() } else { 0 };
+        let copied = if self.is_valid { self.dirty.count() } else { 0 };
         self.protect(domain);
         domain.flush(core);
         self.is_valid = true;

@@ -87,9 +87,7 @@ struct FloatingPoint {
     status: u64,
 }
 
-impl FloatingPoint {
-    const ZERO: Self = Self { q: [0; 32], control: 0, status: 0 };
-}
+const NO_FLOATING_POINT: FloatingPoint = FloatingPoint { q: [0; 32], control: 0, status: 0 };
 
 unsafe extern "C" {
     fn save_floating_point(to: *mut FloatingPoint);
@@ -101,9 +99,10 @@ const SCTLR_RESET: u64 = 0x30d0_0800;
 /// PSTATE at a guest's entry: EL1h, all exceptions masked.
 pub const SPSR_ENTRY: u64 = 0x3c5;
 
+/// A context's processor state: what it is on a core, and in a checkpoint.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-struct State {
+pub struct State {
     registers: Registers,
     system: SystemRegisters, // within reach of STP
     floating_point: FloatingPoint,
@@ -111,23 +110,14 @@ struct State {
 }
 
 impl State {
-    fn new() -> Self {
+    /// That of a context that never ran.
+    pub fn new() -> Self {
         Self {
             registers: Registers::default(),
-            floating_point: FloatingPoint::ZERO,
+            floating_point: NO_FLOATING_POINT,
             system: SystemRegisters::default(),
             list: gic::empty_list_registers(),
         }
-    }
-}
-
-/// A context's processor state in a checkpoint.
-pub struct Saved(State);
-
-impl Saved {
-    /// None yet.
-    pub fn new() -> Self {
-        Self(State::new())
     }
 }
 
@@ -224,19 +214,18 @@ impl Context {
     }
 
     /// Changes the registers of the context, which is loaded.
-    pub fn with_registers(&self, change: impl FnOnce(&mut Registers)) {
+    pub fn with_registers<T>(&self, change: impl FnOnce(&mut Registers) -> T) -> T {
         // SAFETY: ownership (module documentation): the core that holds the context runs this.
-        change(unsafe { &mut (*self.state()).registers });
+        change(unsafe { &mut (*self.state()).registers })
     }
 
     /// Puts an instruction where the context, which is loaded, goes on, masks its interrupts, and lets its x0 lead
     /// nowhere. False: it is not at EL1 now.
     pub fn misguide(&self, core: &CoreLocal, instruction: u32) -> bool {
         const NOWHERE: u64 = 0x7f_ffff_f000;
-        let mut done = false;
         self.with_registers(|registers| {
             let at_el1 = registers.spsr & 0xf != 0;
-            let Some(physical) = exception::physical_address(registers.elr).filter(|_| at_el1) else { return };
+            let Some(physical) = exception::physical_address(registers.elr).filter(|_| at_el1) else { return false };
             registers.spsr |= 0x3c0;
             registers.set(0, NOWHERE);
             if let Some(checkpoints) = &self.domain.checkpoints {
@@ -247,9 +236,8 @@ impl Context {
                 cache::clean(bytes);
             });
             cache::invalidate_instructions();
-            done = written.is_some();
-        });
-        done
+            written.is_some()
+        })
     }
 
     /// Sets the state in which PSCI enters a CPU (PSCI 1.1, 6.4): everything at reset, x0 given.
@@ -259,30 +247,28 @@ impl Context {
         // SAFETY: ownership (module documentation): the caller brings this context up.
         let state = unsafe { &mut *self.state() };
         state.registers = registers;
-        state.floating_point = FloatingPoint::ZERO;
+        state.floating_point = NO_FLOATING_POINT;
         state.system = SystemRegisters { sctlr_el1: SCTLR_RESET, ..SystemRegisters::default() };
     }
 
     /// Keeps the state of the context, which stands still on a core that waits for the caller.
-    pub fn save(&self, saved: &mut Saved) {
+    pub fn save(&self, saved: &mut State) {
         // SAFETY: ownership (module documentation): the core that holds it waits until the caller lets it go on.
-        saved.0 = unsafe { *self.state() };
+        *saved = unsafe { *self.state() };
     }
 
     /// Puts the context, which is on no core, back to this state.
-    pub fn restore(&self, saved: &Saved) {
+    pub fn restore(&self, saved: &State) {
         // SAFETY: ownership (module documentation): the caller is the last core of a stopping domain.
-        unsafe { *self.state() = saved.0 }
+        unsafe { *self.state() = *saved }
     }
 
     /// The virtual timers' next deadline in counter ticks, of a context that is not loaded.
     pub fn timer_deadline(&self) -> Option<u64> {
         // SAFETY: ownership (module documentation); called by the core that holds the context.
         let system = unsafe { &(*self.state()).system };
-        let armed = |control: u64, value: u64| (control & 3 == 1).then_some(value);
-        let deadlines =
-            [armed(system.cntv_ctl_el0, system.cntv_cval_el0), armed(system.cntp_ctl_el0, system.cntp_cval_el0)];
-        deadlines.into_iter().flatten().min()
+        let timers = [(system.cntv_ctl_el0, system.cntv_cval_el0), (system.cntp_ctl_el0, system.cntp_cval_el0)];
+        timers.into_iter().filter(|(control, _)| control & 3 == 1).map(|(_, value)| value).min()
     }
 
     /// Loads the context into this core: everything that a guest can see of a core is written.
@@ -374,7 +360,7 @@ pub fn clean(core: &CoreLocal) {
     write!("sctlr_el1", SCTLR_RESET);
     write!("vmpidr_el2", 0);
     // SAFETY: as in `Context::load`.
-    unsafe { load_floating_point(&FloatingPoint::ZERO) }
+    unsafe { load_floating_point(&NO_FLOATING_POINT) }
     isb();
     // List registers, and what is pending of the timers, which are off by now.
     gic::clean(core);

@@ -194,8 +194,7 @@ impl Governor {
         });
         let spare = spare.min_by_key(|other| (other.busy_permille, other.priority));
         let lower = lower.min_by_key(|other| (other.priority, other.busy_permille));
-        let spare = spare.map(|giver| (giver.domain, None));
-        spare.or(lower.map(|giver| (giver.domain, Some(Reason::Preempted))))
+        spare.map(|giver| (giver.domain, None)).or(lower.map(|giver| (giver.domain, Some(Reason::Preempted))))
     }
 
     /// Both sides begin anew and rest.

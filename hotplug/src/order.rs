@@ -117,19 +117,15 @@ impl<'a> Line<'a> {
     /// Reads a line; `None` if it is empty.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut words = text.split_ascii_whitespace();
-        let mut first = words.next()?;
-        let mut id = 0;
-        if let Some(number) = first.strip_prefix('#') {
-            let number = number.parse();
-            let Some(second) = words.next().filter(|_| number.is_ok()) else {
-                return Some(Self { id: 0, dry: false, order: None });
-            };
-            (id, first) = (number.unwrap_or(0), second);
-        }
-        let dry = first == "dry";
-        let order = if dry { words.next() } else { Some(first) };
+        let first = words.next()?;
+        let (id, first) = match first.strip_prefix('#') {
+            Some(number) => number.parse().ok().zip(words.next()).unzip(),
+            None => (None, Some(first)),
+        };
+        let dry = first == Some("dry");
+        let order = if dry { words.next() } else { first };
         let order = order.and_then(|order| Order::parse(order, &mut words)).filter(|_| words.next().is_none());
-        Some(Self { id, dry, order })
+        Some(Self { id: id.unwrap_or(0), dry, order })
     }
 }
 
@@ -146,13 +142,9 @@ impl<'a> Order<'a> {
                 to: Party::parse(words.next()?),
                 patience: Patience::parse(words)?,
             }),
-            "fold" => {
-                let patience = Patience { within: Some(0), give_up: false };
-                Self::Move(Move { cores: cores(words)?, from: None, to: Party::Pool, patience })
-            }
+            "fold" => Self::Move(Move { cores: cores(words)?, from: None, to: Party::Pool, patience: Patience::NONE }),
             "off" => {
-                let cores = cores(words)?;
-                Self::Move(Move { cores, from: None, to: Party::Off, patience: Patience::parse(words)? })
+                Self::Move(Move { cores: cores(words)?, from: None, to: Party::Off, patience: Patience::parse(words)? })
             }
             "unfold" => Self::Unfold(words.next()?),
             "on" => {
@@ -198,6 +190,9 @@ impl<'a> Party<'a> {
 }
 
 impl Patience {
+    /// It is not asked.
+    const NONE: Self = Self { within: Some(0), give_up: false };
+
     fn parse(words: &mut SplitAsciiWhitespace<'_>) -> Option<Self> {
         let mut patience = Self::default();
         while let Some(word) = words.next() {

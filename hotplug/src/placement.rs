@@ -75,18 +75,14 @@ pub fn refuge(
     seat: impl Fn(usize) -> Option<CoreId>,
     crowd: impl Fn(CoreId) -> Option<usize>,
 ) -> Option<CoreId> {
+    let usable = |next| seat(next).and_then(|core| Some((crowd(core)?, core)));
     let mut best: Option<(usize, CoreId)> = None;
-    let mut looks = LOOKS;
-    for step in 1..contexts {
-        let next = index.wrapping_add(step);
-        let Some(core) = seat(if next < contexts { next } else { next.wrapping_sub(contexts) }) else { continue };
-        let Some(crowd) = crowd(core) else { continue };
+    for (crowd, core) in (index.wrapping_add(1)..contexts).chain(0..index).filter_map(usable).take(LOOKS) {
         // The first of equals, so that contexts that are folded one after the other spread.
         if best.is_none_or(|(least, _)| crowd < least) {
             best = Some((crowd, core));
         }
-        looks = looks.wrapping_sub(1);
-        if looks == 0 || crowd <= 1 {
+        if crowd <= 1 {
             break; // none is better than alone on its core
         }
     }

@@ -110,15 +110,18 @@ pub fn check(
     domain: DomainId,
     heir: Heir,
 ) -> Result<(), Reason> {
-    if !ledger.is(core, CoreState::Owned(domain)) {
-        return Err(obstacle(ledger.read(core).ok_or(Reason::UnknownCore)?.state));
-    }
+    check_owner(ledger, core, domain)?;
     let receiver = receiver(quotas, heir)?;
     let quota = quotas.quota(domain).ok_or(Reason::UnknownDomain)?;
     if !quota.can_ask() {
         return Err(Reason::BelowMin);
     }
     if receiver.is_some_and(|receiver| !receiver.can_expect()) { Err(Reason::AboveMax) } else { Ok(()) }
+}
+
+fn check_owner(ledger: &Ledger<'_>, core: CoreId, domain: DomainId) -> Result<(), Reason> {
+    let state = ledger.read(core).ok_or(Reason::UnknownCore)?.state;
+    if state == CoreState::Owned(domain) { Ok(()) } else { Err(obstacle(state)) }
 }
 
 fn receiver(quotas: &impl Quotas, heir: Heir) -> Result<Option<&Quota>, Reason> {
@@ -140,11 +143,7 @@ pub fn ask(
     heir: Heir,
 ) -> Result<(), Reason> {
     // That the core is not the domain's counts before what is said of quotas.
-    let reason = |why| match ledger.read(core).map(|record| record.state) {
-        None => Reason::UnknownCore,
-        Some(CoreState::Owned(owner)) if owner == domain => why,
-        Some(state) => obstacle(state),
-    };
+    let reason = |why| check_owner(ledger, core, domain).err().unwrap_or(why);
     let receiver = receiver(quotas, heir).map_err(reason)?;
     let quota = quotas.quota(domain).ok_or_else(|| reason(Reason::UnknownDomain))?;
     quota.ask().map_err(|_| reason(Reason::BelowMin))?;

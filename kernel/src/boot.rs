@@ -81,13 +81,12 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
     if let Some(what) = missing {
         fail::stop(format_args!("the device tree does not describe: {what}"));
     }
-    let mapped = map_devices(&machine);
     info!(
         target: "boot",
         "corral version={} cores={} ram={:#x}+{:#x} conduit={:?}",
         env!("CARGO_PKG_VERSION"), machine.cores.len(), machine.ram.start, machine.ram.length, machine.conduit
     );
-    if mapped.is_err() {
+    if map_devices(&machine).is_err() {
         fail::stop(format_args!("no translation table left for devices"));
     }
     let arena =
@@ -147,12 +146,11 @@ pub fn stage(core: &CoreLocal, number: u64, ticks: u64, cores: usize) {
 
 fn publish_trace(kernel: &Kernel) {
     let ram = kernel.machine.ram;
-    let first = CoreId::new(0).map_or(0, |first| kernel.arena.block(first));
     kernel.arena.header().publish([
         u64::from(header::VERSION) | (kernel.machine.cores.len() as u64) << 32,
         timer::frequency(),
         kernel.boot_ticks,
-        first.wrapping_add(arch::core_local::layout::TRACE),
+        kernel.arena.block(CoreId::FIRST).wrapping_add(arch::core_local::layout::TRACE),
         arch::core_local::layout::BLOCK,
         ram.start,
         ram.length,

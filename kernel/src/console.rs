@@ -35,14 +35,13 @@ impl Write for Output {
 static UART: Once<Uart> = Once::new();
 static OUTPUT: Once<SpinLock<Output>> = Once::new();
 static INPUT: SpinLock<Splitter> = SpinLock::new(Splitter::new());
-static LOGGER: Logger = Logger;
 
 /// Takes the UART and makes it the log's sink.
 pub fn start(uart: Uart) {
     uart.start();
     UART.call_once(|| uart);
     OUTPUT.call_once(|| SpinLock::new(Output { uart, mux: Mux::default() }));
-    if log::set_logger(&LOGGER).is_ok() {
+    if log::set_logger(&Logger).is_ok() {
         log::set_max_level(LevelFilter::Info);
     }
 }
@@ -75,12 +74,9 @@ pub fn last_words(text: fmt::Arguments<'_>) {
 }
 
 fn stamp() -> LogStamp {
-    let ticks = timer::now();
-    let microseconds = u128::from(ticks).wrapping_mul(1_000_000).checked_div(u128::from(timer::frequency()));
-    LogStamp {
-        microseconds: microseconds.unwrap_or(0) as u64,
-        core: CoreLocal::this().map_or(0, |core| core.id.index() as u16),
-    }
+    let ticks = u128::from(timer::now());
+    let microseconds = ticks.wrapping_mul(1_000_000).checked_div(timer::frequency().into()).unwrap_or(0) as u64;
+    LogStamp { microseconds, core: CoreLocal::this().map_or(0, |core| core.id.index() as u16) }
 }
 
 struct Logger;

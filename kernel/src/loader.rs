@@ -136,10 +136,9 @@ pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
 fn put(core: &CoreLocal, domain: &Domain, start: u64, bytes: &[u8]) -> Result<(), LoadError> {
     let mut rest = bytes;
     let copied = domain.with_memory(core, start, bytes.len() as u64, |piece| {
-        if let Some((head, tail)) = rest.split_at_checked(piece.len()) {
+        if let Some(head) = rest.split_off(..piece.len()) {
             piece.copy_from_slice(head);
             cache::clean(piece);
-            rest = tail;
         }
     });
     if copied { Ok(()) } else { Err(LoadError::TooLarge) }

@@ -184,14 +184,9 @@ impl CoreLocal {
 
     /// Forgets what it did before it went off, which it did idle; by itself, when it wakes.
     pub fn begin_anew(&self) {
-        self.shared.store(false, Relaxed);
-        self.slice_end.store(0, Relaxed);
-        self.ran_last.store(0, Relaxed);
-        self.alarm.store(0, Relaxed);
-        self.timer_on.store(false, Relaxed);
-        self.guards.store(0, Relaxed);
-        self.holds.store(0, Relaxed);
-        self.asked.store(0, Relaxed);
+        [&self.shared, &self.timer_on].into_iter().for_each(|flag| flag.store(false, Relaxed));
+        [&self.ran_last, &self.guards, &self.holds].into_iter().for_each(|word| word.store(0, Relaxed));
+        [&self.slice_end, &self.alarm, &self.asked].into_iter().for_each(|time| time.store(0, Relaxed));
         self.set_current(None);
     }
 

@@ -257,8 +257,9 @@ pub fn clean(core: &CoreLocal) {
     clear_list_registers((read!("ich_vtr_el2") & 0x1f).wrapping_add(1));
     isb();
     let timers = guest_timers(&core.kernel().machine.gic);
-    private(core).write32(registers::ICACTIVER, timers);
-    private(core).write32(registers::ICPENDR, timers);
+    let private = private(core);
+    private.write32(registers::ICACTIVER, timers);
+    private.write32(registers::ICPENDR, timers);
 }
 
 /// The physical side of forwarded interrupts.

@@ -71,13 +71,9 @@ impl Arena {
     }
 
     fn take(&self, bytes: u64, align: u64) -> Option<u64> {
-        let fits = |next: u64| {
-            let start = next.checked_next_multiple_of(align)?;
-            let end = start.checked_add(bytes)?;
-            (end <= self.blocks).then_some((start, end))
-        };
-        let before = self.next.fetch_update(Relaxed, Relaxed, |next| fits(next).map(|(_, end)| end)).ok()?;
-        fits(before).map(|(start, _)| start)
+        let start = |next: u64| next.checked_next_multiple_of(align);
+        let end = |next| start(next)?.checked_add(bytes).filter(|end| *end <= self.blocks);
+        start(self.next.fetch_update(Relaxed, Relaxed, end).ok()?)
     }
 
     /// Fills the arena with `count` values for ever; `None` when it is full.

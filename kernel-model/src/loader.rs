@@ -4,6 +4,7 @@ use crate::arch::core_local::CoreLocal;
 use crate::arch::mmu::BLOCK;
 use crate::domain::Domain;
 use crate::guest;
+use crate::psci::Entry;
 use crate::simulation;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,14 +13,6 @@ real_domains::displayed! {
     pub enum LoadError {
         Never = "it always can",
     }
-}
-
-/// Where the first context begins.
-pub struct Start {
-    /// First instruction.
-    pub entry: u64,
-    /// Device tree.
-    pub device_tree: u64,
 }
 
 /// Loads the next piece of a domain, of which there are as many as its memory says; whether that was the last.
@@ -37,8 +30,8 @@ pub fn step(_core: &CoreLocal, domain: &Domain) -> Result<bool, LoadError> {
 ///
 /// # Errors
 /// None.
-pub fn load(_core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
+pub fn load(_core: &CoreLocal, domain: &Domain) -> Result<Entry, LoadError> {
     simulation::step();
     guest::begin_anew(domain);
-    Ok(Start { entry: domain.spec.memory.base, device_tree: 0 })
+    Ok(Entry { address: domain.spec.memory.base, context_id: 0 })
 }

@@ -13,6 +13,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use domains::archive::Archive;
 use domains::guest_fdt::{self, DomainView};
 use domains::manifest::ImageFormat;
+use domains::psci::Entry;
 use elf::ElfBytes;
 use elf::abi::PT_LOAD;
 use elf::endian::LittleEndian;
@@ -25,14 +26,6 @@ domains::displayed! {
         Segments = "its image has too many segments",
         TooLarge = "image, initramfs and 2 MiB for the device tree do not fit: give it more memory",
     }
-}
-
-/// Where the first context begins, and the device tree's address for its x0.
-pub struct Start {
-    /// First instruction.
-    pub entry: u64,
-    /// Device tree.
-    pub device_tree: u64,
 }
 
 type Copies = ArrayVec<(u64, &'static [u8]), 16>;
@@ -107,12 +100,12 @@ pub fn step(core: &CoreLocal, domain: &Domain) -> Result<bool, LoadError> {
 }
 
 /// Loads the rest of `domain`, after its last [step], by the core that holds its first context; nothing of the domain
-/// runs.
+/// runs. Answers where that begins, with the device tree's address for its x0.
 ///
 /// # Errors
 /// See [`LoadError`].
 #[inline(never)] // its frame is large
-pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
+pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Entry, LoadError> {
     let Layout { initramfs, entry, device_tree, .. } = layout(domain)?;
     let view = DomainView {
         board: domain.spec.board,
@@ -129,7 +122,7 @@ pub fn load(core: &CoreLocal, domain: &Domain) -> Result<Start, LoadError> {
     });
     built?;
     cache::invalidate_instructions();
-    Ok(Start { entry, device_tree })
+    Ok(Entry { address: entry, context_id: device_tree })
 }
 
 /// Copies `bytes` to the guest's address `start`.

@@ -190,7 +190,7 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
                 }
             };
             let _ = context.power.begin();
-            context.reset(start.entry, start.device_tree);
+            context.reset(start.address, start.context_id);
             if domain.life.loaded() {
                 let (boots, about) = (domain.life.now().boots, About::Domain(domain.id.index()));
                 info!(target: "domain", "name={} starts boots={boots}", domain.spec.name);

@@ -14,9 +14,9 @@ global_asm!(
     include_str!("vectors.s"),
     include_str!("floating_point.s"),
     stack_top = const offset_of!(CoreLocal, stack_top),
-    guest_sync = sym guest_sync,
-    guest_irq = sym guest_irq,
-    guest_serror = sym guest_serror,
+    guest_sync = sym exits::synchronous,
+    guest_irq = sym exits::interrupt,
+    guest_serror = sym exits::system_error,
     own_fault = sym own_fault,
 );
 
@@ -30,19 +30,8 @@ pub fn enter(registers: *const Registers) -> ! {
     unsafe { enter_guest(registers) }
 }
 
-extern "C" fn guest_sync(registers: &mut Registers, core: &'static CoreLocal) -> *const Registers {
-    exits::synchronous(core, registers, Syndrome(read!("esr_el2")))
-}
-
-extern "C" fn guest_irq(_registers: &mut Registers, core: &'static CoreLocal) -> *const Registers {
-    exits::interrupt(core)
-}
-
-extern "C" fn guest_serror(registers: &mut Registers, core: &'static CoreLocal) -> *const Registers {
-    exits::system_error(core, registers, Syndrome(read!("esr_el2")))
-}
-
-extern "C" fn own_fault(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
+extern "C" fn own_fault(kind: u64) -> ! {
+    let (esr, elr, far) = (read!("esr_el2"), read!("elr_el2"), read!("far_el2"));
     crate::fail::stop(format_args!("exception at EL2: vector={kind} esr={esr:#x} elr={elr:#x} far={far:#x}"))
 }
 
@@ -82,6 +71,11 @@ bitfield! {
 }
 
 impl Syndrome {
+    /// Why the guest came to EL2.
+    pub fn now() -> Self {
+        Self(read!("esr_el2"))
+    }
+
     /// Bytes that the access moved.
     pub fn access_bytes(self) -> u8 {
         1u8.wrapping_shl(self.access_size().into())

@@ -24,9 +24,6 @@
 .macro own_fault kind
     .balign 128
     mov     x0, #\kind
-    mrs     x1, esr_el2
-    mrs     x2, elr_el2
-    mrs     x3, far_el2
     b       own_fault_entry
 .endm
 
@@ -68,6 +65,6 @@ enter_guest:
 
 // Stack may be what broke: take the boot stack, whose owner left it long ago.
 own_fault_entry:
-    adrp    x4, __boot_stack_top
-    add     sp, x4, :lo12:__boot_stack_top
+    adrp    x1, __boot_stack_top
+    add     sp, x1, :lo12:__boot_stack_top
     b       {own_fault}

@@ -34,7 +34,7 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
     let domain = guest.domain();
     match call {
         Call::Answer(values) => {
-            guest.registers.x.iter_mut().zip(values).for_each(|(register, value)| *register = value);
+            set_from(guest, 0, values);
             return Ok(Next::Continue);
         }
         Call::AffinityInfo(target) => {
@@ -54,15 +54,9 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
             return Ok(Next::Schedule);
         }
         Call::SystemOff => return Ok(end(guest, EndKind::Off)),
-        Call::SystemReset => {
-            takeover::failed(guest.core, domain, GroupError::Reset, EndKind::Reset);
-            return Ok(Next::Schedule);
-        }
+        Call::SystemReset => return Ok(fail(guest, GroupError::Reset, EndKind::Reset)),
         Call::Exit(0) => return Ok(end(guest, EndKind::Exit)),
-        Call::Exit(_) => {
-            takeover::failed(guest.core, domain, GroupError::Fault, EndKind::Failed);
-            return Ok(Next::Schedule);
-        }
+        Call::Exit(_) => return Ok(fail(guest, GroupError::Fault, EndKind::Failed)),
         Call::ConsoleWrite(words) => {
             let (bytes, length) = hypercall::unpack(&words).ok_or(PsciError::InvalidParameters)?;
             console::write(domain.tag(), bytes.get(..length).unwrap_or_default());
@@ -81,14 +75,11 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
         Call::Cores => {
             let counts = domain.quota.counts();
             let on = domain.contexts().iter().filter(|context| context.power.affinity_info() == AffinityState::On);
-            guest.registers.set(1, u64::from(counts.owned));
-            guest.registers.set(2, u64::from(counts.granted));
-            guest.registers.set(3, on.count() as u64);
+            set_from(guest, 1, [counts.owned.into(), counts.granted.into(), on.count() as u64]);
         }
         Call::CoreRequest => {
             let request = domain.control.lock().take();
-            guest.registers.set(1, request.map_or(0, |request| request.wish as u64));
-            guest.registers.set(2, request.map_or(0, |request| u64::from(request.context)));
+            set_from(guest, 1, request.map_or([0; 2], |request| [request.wish as u64, request.context.into()]));
         }
         Call::CoreAnswer(context, answer) => {
             let known = |index: &u16| usize::from(*index) < domain.contexts().len();
@@ -104,9 +95,7 @@ fn carry_out(guest: &mut Guest<'_>, call: Call) -> Result<Next, PsciError> {
         Call::Group | Call::Heartbeat => {
             let answer =
                 takeover::answer(guest.core, domain, call == Call::Heartbeat).ok_or(PsciError::NotSupported)?;
-            for (register, value) in guest.registers.x.iter_mut().skip(1).zip(answer) {
-                *register = value;
-            }
+            set_from(guest, 1, answer);
         }
         Call::PvTimeStructure => {
             let address = stolen::address(guest.context.index).filter(|_| domain.has_board());
@@ -121,6 +110,11 @@ fn answer(guest: &mut Guest<'_>, x0: u64) -> Next {
     Next::Continue
 }
 
+/// Sets registers from this one on.
+fn set_from(guest: &mut Guest<'_>, first: usize, values: impl IntoIterator<Item = u64>) {
+    guest.registers.x.iter_mut().skip(first).zip(values).for_each(|(register, value)| *register = value);
+}
+
 /// The domain's context with this affinity.
 fn context_of(domain: &'static Domain, affinity: u64) -> Result<&'static Context, PsciError> {
     let contexts = domain.contexts();
@@ -130,6 +124,11 @@ fn context_of(domain: &'static Domain, affinity: u64) -> Result<&'static Context
 
 fn end(guest: &Guest<'_>, kind: EndKind) -> Next {
     guest.domain().stop(guest.core, kind);
+    Next::Schedule
+}
+
+fn fail(guest: &Guest<'_>, error: GroupError, kind: EndKind) -> Next {
+    takeover::failed(guest.core, guest.domain(), error, kind);
     Next::Schedule
 }
 

@@ -1,6 +1,6 @@
 //! Why a guest came to EL2, and the answer.
 //!
-//! Each handler returns the registers to go on with: the caller's own, or those of whatever
+//! The vectors call [`synchronous`], [`interrupt`] and [`system_error`]. Each returns the registers to go on with: the caller's own, or those of whatever
 //! [`schedule::resume`] chooses when the caller may not go on.
 
 mod abort;
@@ -89,7 +89,8 @@ impl Guest<'_> {
 }
 
 /// A synchronous exception from a guest.
-pub fn synchronous(core: &'static CoreLocal, registers: &mut Registers, syndrome: Syndrome) -> *const Registers {
+pub extern "C" fn synchronous(registers: &mut Registers, core: &'static CoreLocal) -> *const Registers {
+    let syndrome = Syndrome::now();
     let Some((_, context)) = core.current() else {
         fail::stop(format_args!("guest exit without a guest: esr={:#x}", syndrome.0))
     };
@@ -127,15 +128,15 @@ pub fn synchronous(core: &'static CoreLocal, registers: &mut Registers, syndrome
 }
 
 /// An SError while a guest ran.
-pub fn system_error(core: &'static CoreLocal, registers: &mut Registers, syndrome: Syndrome) -> *const Registers {
+pub extern "C" fn system_error(registers: &mut Registers, core: &'static CoreLocal) -> *const Registers {
     if let Some((_, context)) = core.current() {
-        let _ = Guest { core, context, registers, syndrome }.fault(Rule::ExternalAbort);
+        let _ = Guest { core, context, registers, syndrome: Syndrome::now() }.fault(Rule::ExternalAbort);
     }
     schedule::resume(core)
 }
 
 /// An interrupt while a guest ran.
-pub fn interrupt(core: &'static CoreLocal) -> *const Registers {
+pub extern "C" fn interrupt(_: &mut Registers, core: &'static CoreLocal) -> *const Registers {
     take_interrupts(core);
     schedule::resume(core)
 }
@@ -188,20 +189,15 @@ fn guest_timer(core: &CoreLocal, intid: u32) {
     match core.current() {
         Some((slot, context)) => {
             let index = usize::from(context.index);
-            context.domain.vgic.forward(index, board_timer(intid), intid);
+            // The INTIDs that the board has for its timers.
+            let on_board = if intid == machine().gic.timers.virtual_ { 27 } else { 30 };
+            context.domain.vgic.forward(index, on_board, intid);
             context.refresh_interrupts(core);
             core.queue.wake(slot);
         }
         // Nobody's: `gic::clean` switched the timers off.
         None => gic::deactivate(intid),
     }
-}
-
-/// The INTID that the guest's board has for a timer of the machine.
-fn board_timer(physical: u32) -> u32 {
-    const PHYSICAL_TIMER: u32 = 30;
-    const VIRTUAL_TIMER: u32 = 27;
-    if physical == machine().gic.timers.virtual_ { VIRTUAL_TIMER } else { PHYSICAL_TIMER }
 }
 
 /// Hands console input to the domains that it is meant for.

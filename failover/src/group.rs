@@ -197,22 +197,18 @@ impl Group {
 
     /// A member lives.
     pub fn beat(&self, member: u8) -> (Beat, Moment) {
-        let meaning = |now: Moment| match (member == now.primary, now.state) {
-            (_, State::Over) => Beat::Lives,
-            (false, _) if now.ready & bit(member) == 0 => Beat::Ready,
-            (true, State::Promoted) => Beat::Serves,
-            (true, State::Fencing | State::Renewing) => Beat::Late,
-            _ => Beat::Lives,
+        let beaten = |now: Moment| match (member == now.primary, now.state) {
+            (_, State::Over) => (Beat::Lives, None),
+            (false, _) if now.ready & bit(member) == 0 => {
+                (Beat::Ready, Some(Moment { ready: now.ready | bit(member), ..now }))
+            }
+            (true, State::Promoted) => (Beat::Serves, Some(Moment { state: State::Serving, ..now })),
+            (true, State::Fencing | State::Renewing) => (Beat::Late, None),
+            _ => (Beat::Lives, None),
         };
-        let beaten = |now: Moment| match meaning(now) {
-            Beat::Ready => Some(Moment { ready: now.ready | bit(member), ..now }),
-            Beat::Serves => Some(Moment { state: State::Serving, ..now }),
-            Beat::Lives | Beat::Late => None,
-        };
-        match self.change(beaten) {
-            Ok(before) => (meaning(before), beaten(before).unwrap_or(before)),
-            Err(now) => (meaning(now), now),
-        }
+        let (Ok(seen) | Err(seen)) = self.change(|now| beaten(now).1);
+        let (beat, next) = beaten(seen);
+        (beat, next.unwrap_or(seen))
     }
 
     /// A standby is not ready (any more): it failed, or begins anew. The moment before.

@@ -248,18 +248,14 @@ fn wait(kernel: &Kernel) {
 
 /// Logs which cores are up, gives up those that are not; returns how many are.
 fn report_cores(kernel: &Kernel, core: &CoreLocal) -> usize {
-    let mut up = 0usize;
-    for (id, record) in kernel.ledger.cores() {
-        match record.state {
-            CoreState::Failed => {} // was reported when that was found
-            CoreState::Off { .. } | CoreState::Waking(_) => {
-                let _ = kernel.ledger.change(id, CoreEvent::Fail);
-                error!(target: "boot", "core={id} never came up and is left out");
-                trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);
-            }
-            _ => up = up.wrapping_add(1),
-        }
+    // One that has failed was reported when that was found.
+    let is_missing = |state| matches!(state, CoreState::Off { .. } | CoreState::Waking(_));
+    for (id, _) in kernel.ledger.cores().filter(|(_, record)| is_missing(record.state)) {
+        let _ = kernel.ledger.change(id, CoreEvent::Fail);
+        error!(target: "boot", "core={id} never came up and is left out");
+        trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);
     }
+    let up = govern::cores_that_are(CoreState::Idle).count();
     let all = kernel.machine.cores.len();
     info!(target: "boot", "cores up={up} of={all}");
     up

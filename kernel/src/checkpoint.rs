@@ -47,7 +47,7 @@ pub struct Checkpoints {
     /// The domain has given signs of life, and is seen whole when it gives one.
     beats: AtomicBool,
     pause: Pause,
-    kept: SpinLock<Kept>,
+    kept: SpinLock<&'static mut Kept>,
 }
 
 struct Kept {
@@ -58,11 +58,6 @@ struct Kept {
     shadow: &'static mut [u8],
     /// Pages that were written since; all others are read only.
     dirty: DirtySet<'static>,
-    state: &'static mut State,
-}
-
-/// What else a domain has.
-struct State {
     /// The contexts' states, and whether they were on.
     contexts: &'static mut [(context::State, bool)],
     vgic: Vgic<'static>,
@@ -84,8 +79,12 @@ impl Checkpoints {
     /// Room for the checkpoints of a domain with so much memory and so many contexts; `None`: it is not enough.
     pub fn new(arena: &Arena, memory: u64, contexts: usize, spec: &GroupSpec<'_>) -> Option<Self> {
         // Too large for a stack.
-        let state = |_| {
-            Some(State {
+        let nothing = |_| {
+            Some(Kept {
+                is_valid: false,
+                returns: 0,
+                shadow: arena.bytes(memory)?,
+                dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
                 contexts: arena.place_all(contexts, |_| (context::State::new(), false))?,
                 vgic: Vgic::new(arena.place_all(contexts, |_| Redistributor::default())?),
                 console: Console::default(),
@@ -93,20 +92,13 @@ impl Checkpoints {
                 watchdog: Watchdog::default(),
             })
         };
-        let kept = Kept {
-            is_valid: false,
-            returns: 0,
-            shadow: arena.bytes(memory)?,
-            dirty: DirtySet::new(arena.place_all(dirty::words((memory / mmu::PAGE) as usize), |_| 0)?),
-            state: arena.place_all(1, state)?.first_mut()?.as_mut()?,
-        };
         Some(Self {
             period: ticks(spec.checkpoint_ms),
             patience: ticks(spec.heartbeat_ms) / 8,
             due: AtomicU64::new(0),
             beats: AtomicBool::new(false),
             pause: Pause::default(),
-            kept: SpinLock::new(kept),
+            kept: SpinLock::new(arena.place_all(1, nothing)?.first_mut()?.as_mut()?),
         })
     }
 
@@ -244,7 +236,7 @@ impl Checkpoints {
     pub fn write(&self, core: &CoreLocal, domain: &Domain, physical: u64) -> bool {
         let offset = physical.wrapping_sub(domain.memory.start) & !mmu::PAGE.wrapping_sub(1);
         let mut kept = self.kept.lock();
-        let Kept { shadow, is_valid, dirty, .. } = &mut *kept;
+        let Kept { shadow, is_valid, dirty, .. } = &mut **kept;
         let Some(copy) = page(shadow, offset) else { return false };
         if dirty.insert((offset / mmu::PAGE) as usize) {
             let physical = domain.memory.start.wrapping_add(offset);
@@ -269,7 +261,7 @@ impl Checkpoints {
     #[inline(never)]
     pub fn restore(&self, core: &CoreLocal, domain: &Domain) {
         let mut kept = self.kept.lock();
-        let Kept { shadow, dirty, returns, .. } = &mut *kept;
+        let Kept { shadow, dirty, returns, .. } = &mut **kept;
         *returns = returns.saturating_add(1);
         record(core, domain, Step::RolledBack, dirty.count().into());
         for offset in offsets(dirty) {
@@ -282,18 +274,18 @@ impl Checkpoints {
         kept.protect(domain);
         cache::invalidate_instructions();
         domain.flush(core);
-        for (context, (saved, was_on)) in domain.contexts().iter().zip(kept.state.contexts.iter()) {
+        for (context, (saved, was_on)) in domain.contexts().iter().zip(kept.contexts.iter()) {
             context.begin_anew();
             if *was_on {
                 context.restore(saved);
                 context.power.resume();
             }
         }
-        domain.vgic.copy_from(&kept.state.vgic);
-        domain.console.lock().clone_from(&kept.state.console);
-        *domain.watchdog.lock() = kept.state.watchdog.clone();
+        domain.vgic.copy_from(&kept.vgic);
+        domain.console.lock().clone_from(&kept.console);
+        *domain.watchdog.lock() = kept.watchdog.clone();
         let mut control = domain.control.lock();
-        control.clone_from(&kept.state.control);
+        control.clone_from(&kept.control);
         // Nobody waits for answers to what it was asked then.
         domain.contexts().iter().for_each(|context| control.withdraw(context.index));
     }
@@ -303,17 +295,17 @@ impl Kept {
     /// Keeps the domain, which stands still, as it is. How many pages were copied since it was kept last.
     #[inline(never)]
     fn keep(&mut self, core: &CoreLocal, domain: &Domain) -> u32 {
-        for (context, (saved, is_on)) in domain.contexts().iter().zip(self.state.contexts.iter_mut()) {
+        for (context, (saved, is_on)) in domain.contexts().iter().zip(self.contexts.iter_mut()) {
             *is_on = context.power.affinity_info() == AffinityState::On;
             context.save(saved);
         }
         {
             // With a device its line stays as it is.
             let (console, control) = (domain.console.lock(), domain.control.lock());
-            self.state.console.clone_from(&console);
-            self.state.control.clone_from(&control);
-            self.state.watchdog = domain.watchdog.lock().clone();
-            self.state.vgic.copy_from(&domain.vgic);
+            self.console.clone_from(&console);
+            self.control.clone_from(&control);
+            self.watchdog = domain.watchdog.lock().clone();
+            self.vgic.copy_from(&domain.vgic);
         }
         let copied = if self.is_valid { self.dirty.count() } else { 0 };
         self.protect(domain);

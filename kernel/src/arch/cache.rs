@@ -2,17 +2,13 @@
 
 use super::sysreg::{dsb, isb, read};
 
-fn line_bytes() -> u64 {
+/// Makes what was written to `value` visible to observers that do not use the caches: cores with their MMU off.
+pub fn clean<T: ?Sized>(value: &T) {
     // CTR_EL0.DminLine: log2 of the words in the smallest data cache line.
-    4u64.wrapping_shl(((read!("ctr_el0") >> 16) & 0xf) as u32)
-}
-
-/// Makes what was written to `[start, start + length)` visible to observers that do not use the
-/// caches: cores with their MMU off.
-pub fn clean_to_coherency(start: u64, length: u64) {
-    let line = line_bytes();
+    let line = 4u64.wrapping_shl(((read!("ctr_el0") >> 16) & 0xf) as u32);
+    let start = core::ptr::from_ref(value).cast::<u8>() as u64;
     let mut at = start & !line.wrapping_sub(1);
-    while at < start.wrapping_add(length) {
+    while at < start.wrapping_add(size_of_val(value) as u64) {
         // SAFETY: cleaning writes back what memory should hold anyway.
         unsafe { core::arch::asm!("dc cvac, {}", in(reg) at, options(nostack)) }
         at = at.wrapping_add(line);
@@ -35,11 +31,6 @@ pub fn clear(bytes: &mut [u8]) {
         // SAFETY: `at` is aligned to the block, which lies within `bytes`.
         unsafe { core::arch::asm!("dc zva, {}", in(reg) at, options(nostack)) }
     }
-}
-
-/// [`clean_to_coherency`] for a slice.
-pub fn clean(bytes: &mut [u8]) {
-    clean_to_coherency(bytes.as_ptr() as u64, bytes.len() as u64);
 }
 
 /// Forgets stale instructions after guest memory was written.

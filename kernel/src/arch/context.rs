@@ -242,11 +242,10 @@ impl Context {
 
     /// Sets the state in which PSCI enters a CPU (PSCI 1.1, 6.4): everything at reset, x0 given.
     pub fn reset(&self, entry: u64, x0: u64) {
-        let mut registers = Registers { elr: entry, spsr: SPSR_ENTRY, ..Registers::default() };
-        registers.set(0, x0);
         // SAFETY: ownership (module documentation): the caller brings this context up.
         let state = unsafe { &mut *self.state() };
-        state.registers = registers;
+        state.registers = Registers { elr: entry, spsr: SPSR_ENTRY, ..Registers::default() };
+        state.registers.set(0, x0);
         state.floating_point = NO_FLOATING_POINT;
         state.system = SystemRegisters { sctlr_el1: SCTLR_RESET, ..SystemRegisters::default() };
     }

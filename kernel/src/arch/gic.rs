@@ -8,7 +8,7 @@
 use super::core_local::CoreLocal;
 use super::sysreg::{isb, read, write};
 use crate::platform::device::Registers;
-use crate::platform::machine::Gic;
+use crate::platform::machine::{Gic, Region};
 use core::sync::atomic::Ordering::Relaxed;
 use domains::mmio::Level;
 use domains::vgic::{HwInterrupts, ListRegisters, Maintenance};
@@ -98,11 +98,8 @@ fn affinity_of(frame: u64) -> u64 {
 /// Finds a core's redistributor: tried first is the frame at the core's place in the list (so
 /// that bring-up does not grow with the number of cores), then all.
 fn find_redistributor(gic: &Gic, core: &CoreLocal) -> Result<u64, GicError> {
-    let frames = || {
-        gic.redistributors.iter().flat_map(|region| {
-            (0..region.length / control::NEXT).map(move |n| region.start.wrapping_add(n.wrapping_mul(control::NEXT)))
-        })
-    };
+    let frames_of = |region: &Region| (region.start..region.end()).step_by(control::NEXT as usize);
+    let frames = || gic.redistributors.iter().flat_map(frames_of);
     let has = |frame: &u64| affinity_of(*frame) == core.mpidr.value();
     frames().nth(core.id.index()).into_iter().chain(frames()).find(has).ok_or(GicError::NoRedistributor)
 }

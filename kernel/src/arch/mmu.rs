@@ -194,7 +194,7 @@ pub extern "C" fn early_tables(device_tree: u64) {
     ttbr.store(ROOT.address(), Relaxed);
     // RES1 bits, WXN, I, SA, C, M.
     sctlr.store(0x30c5_0830 | 1 << 19 | 1 << 12 | 1 << 3 | 1 << 2 | 1, Relaxed);
-    cache::clean_to_coherency(core::ptr::from_ref(&BOOT_MMU) as u64, 64);
+    cache::clean(&BOOT_MMU);
 }
 
 /// Gives `body` the bytes `[physical, physical + length)` of memory that EL2 does not map

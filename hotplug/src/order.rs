@@ -19,12 +19,15 @@
 //!
 //! Cores are numbers and ranges: `3`, `2-5,7`. FROM is a domain or `pool`, TO one of these or `off`.
 
-use core::str::SplitAsciiWhitespace;
+use arrayvec::ArrayVec;
 use domains::manifest::InjectedFault;
 use smp::core_set::CoreSet;
 
 #[cfg(test)]
 mod tests;
+
+/// The words of the longest line; no order has so many.
+const MAX_WORDS: usize = 16;
 
 /// One line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,66 +119,49 @@ pub struct Patience {
 impl<'a> Line<'a> {
     /// Reads a line; `None` if it is empty.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut words = text.split_ascii_whitespace();
-        let first = words.next()?;
-        let (id, first) = match first.strip_prefix('#') {
-            Some(number) => number.parse().ok().zip(words.next()).unzip(),
-            None => (None, Some(first)),
+        let all: ArrayVec<&str, MAX_WORDS> = text.split_ascii_whitespace().take(MAX_WORDS).collect();
+        let (id, words) = match all.as_slice() {
+            [] => return None,
+            [first, rest @ ..] if first.starts_with('#') => (first.get(1..)?.parse().ok(), rest),
+            words => (Some(0), words),
         };
-        let dry = first == Some("dry");
-        let order = if dry { words.next() } else { first };
-        let order = order.and_then(|order| Order::parse(order, &mut words)).filter(|_| words.next().is_none());
+        let (dry, words) = if let ["dry", rest @ ..] = words { (true, rest) } else { (false, words) };
+        let order = id.filter(|_| !all.is_full()).and_then(|_| Order::parse(words));
         Some(Self { id: id.unwrap_or(0), dry, order })
     }
 }
 
 impl<'a> Order<'a> {
-    fn parse(order: &str, words: &mut SplitAsciiWhitespace<'a>) -> Option<Self> {
-        let cores = |words: &mut SplitAsciiWhitespace<'a>| CoreSet::parse(words.next()?);
-        Some(match order {
-            "help" => Self::Help,
-            "cores" => Self::Cores,
-            "domains" => Self::Domains,
-            "move" => Self::Move(Move {
-                cores: cores(words)?,
-                from: Some(Party::parse(words.next()?)).filter(|from| *from != Party::Off).map(Some)?,
-                to: Party::parse(words.next()?),
-                patience: Patience::parse(words)?,
-            }),
-            "fold" => Self::Move(Move { cores: cores(words)?, from: None, to: Party::Pool, patience: Patience::NONE }),
-            "off" => {
-                Self::Move(Move { cores: cores(words)?, from: None, to: Party::Off, patience: Patience::parse(words)? })
+    fn parse(words: &[&'a str]) -> Option<Self> {
+        Some(match *words {
+            ["help"] => Self::Help,
+            ["cores"] => Self::Cores,
+            ["domains"] => Self::Domains,
+            ["move", cores, from, to, ref patience @ ..] if from != "off" => {
+                Self::moves(cores, Some(Party::parse(from)), Party::parse(to), Patience::parse(patience)?)?
             }
-            "unfold" => Self::Unfold(words.next()?),
-            "on" => {
-                let (from, patience) = (Some(Party::Off), Patience::default());
-                Self::Move(Move { cores: cores(words)?, from, to: Party::Pool, patience })
+            ["fold", cores] => Self::moves(cores, None, Party::Pool, Patience { within: Some(0), give_up: false })?,
+            ["off", cores, ref patience @ ..] => Self::moves(cores, None, Party::Off, Patience::parse(patience)?)?,
+            ["unfold", domain] => Self::Unfold(domain),
+            ["on", cores] => Self::moves(cores, Some(Party::Off), Party::Pool, Patience::default())?,
+            ["set", domain, count, ref patience @ ..] => {
+                Self::Set { domain, count: count.parse().ok()?, patience: Patience::parse(patience)? }
             }
-            "set" => Self::Set {
-                domain: words.next()?,
-                count: words.next()?.parse().ok()?,
-                patience: Patience::parse(words)?,
-            },
-            "cancel" => Self::Cancel(cores(words)?),
-            "stop" => Self::Stop(words.next()?),
-            "governor" => Self::Governor(match words.next()? {
-                "on" => true,
-                "off" => false,
-                _ => return None,
-            }),
-            "groups" => Self::Groups,
-            "failover" => Self::Failover(words.next()?),
-            "fail" => Self::Fail {
-                domain: words.next()?,
-                fault: InjectedFault::from_name(words.next()?)?,
-                on_promotion: match words.next() {
-                    None => false,
-                    Some("on") if words.next()? == "promotion" => true,
-                    Some(_) => return None,
-                },
-            },
+            ["cancel", cores] => Self::Cancel(CoreSet::parse(cores)?),
+            ["stop", domain] => Self::Stop(domain),
+            ["governor", "on"] => Self::Governor(true),
+            ["governor", "off"] => Self::Governor(false),
+            ["groups"] => Self::Groups,
+            ["failover", group] => Self::Failover(group),
+            ["fail", domain, fault, ref when @ ..] if matches!(when, [] | ["on", "promotion"]) => {
+                Self::Fail { domain, fault: InjectedFault::from_name(fault)?, on_promotion: !when.is_empty() }
+            }
             _ => return None,
         })
+    }
+
+    fn moves(cores: &str, from: Option<Party<'a>>, to: Party<'a>, patience: Patience) -> Option<Self> {
+        Some(Self::Move(Move { cores: CoreSet::parse(cores)?, from, to, patience }))
     }
 }
 
@@ -190,15 +176,12 @@ impl<'a> Party<'a> {
 }
 
 impl Patience {
-    /// It is not asked.
-    const NONE: Self = Self { within: Some(0), give_up: false };
-
-    fn parse(words: &mut SplitAsciiWhitespace<'_>) -> Option<Self> {
+    fn parse(words: &[&str]) -> Option<Self> {
         let mut patience = Self::default();
-        while let Some(word) = words.next() {
-            match (word, words.next()?) {
-                ("within", time) => patience.within = Some(time.parse().ok()?),
-                ("or", "give-up") => patience.give_up = true,
+        for pair in words.chunks(2) {
+            match *pair {
+                ["within", time] => patience.within = Some(time.parse().ok()?),
+                ["or", "give-up"] => patience.give_up = true,
                 _ => return None,
             }
         }

@@ -14,13 +14,8 @@ mod tests;
 pub fn wake_children(parent: usize, ask: &mut impl FnMut(usize) -> bool) {
     let first = parent.saturating_mul(2).saturating_add(1);
     for child in [first, first.saturating_add(1)] {
-        wake(child, ask);
-    }
-}
-
-/// Wakes one core, or what hangs on it.
-pub fn wake(core: usize, ask: &mut impl FnMut(usize) -> bool) {
-    if ask(core) {
-        wake_children(core, ask);
+        if ask(child) {
+            wake_children(child, ask);
+        }
     }
 }

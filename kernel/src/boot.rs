@@ -72,7 +72,7 @@ impl Kernel {
 /// First Rust code of the first core, on the boot stack, with the MMU on.
 pub extern "C" fn primary_main(device_tree: u64) -> ! {
     let boot_ticks = timer::now();
-    CoreLocal::clear_this();
+    CoreLocal::set_this(None);
     let boot_core = arch::boot::affinity();
     let (machine, missing) = Machine::read(device_tree, boot_core);
     if machine.uart.length != 0 && mmu::map(machine.uart.start, machine.uart.end(), mmu::Access::Device).is_ok() {
@@ -97,7 +97,7 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
     let wardens = Wardens::default();
     let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), wardens, boot_ticks });
     let Some(core) = place(kernel, 0) else { fail::stop(format_args!("machine without cores")) };
-    core.install();
+    CoreLocal::set_this(Some(core));
     start_machine(kernel, core);
     domain::start_all(core);
     // The boot stack, with its room for device tree and manifest, is needed no more.
@@ -227,7 +227,8 @@ pub fn switch_on(core: &CoreLocal) -> Result<(), Error> {
 fn wait_for_all(kernel: &Kernel) {
     wait(kernel);
     let forgotten: CoreSet = govern::cores_that_are(CoreState::Off { held: false }).collect();
-    forgotten.iter().for_each(|id| bring_up::wake(id.index(), &mut ask));
+    let refused = forgotten.iter().map(CoreId::index).filter(|index| ask(*index));
+    refused.for_each(|index| bring_up::wake_children(index, &mut ask));
     if !forgotten.is_empty() {
         wait(kernel);
     }

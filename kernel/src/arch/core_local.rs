@@ -157,20 +157,15 @@ impl CoreLocal {
         unsafe { &*address }
     }
 
-    /// Until [`install`](Self::install), this core has no data: TPIDR_EL2 is unknown at reset.
-    pub fn clear_this() {
-        write!("tpidr_el2", 0);
-    }
-
-    /// Makes this the data of the core that runs this.
-    pub fn install(&'static self) {
-        write!("tpidr_el2", core::ptr::from_ref(self) as u64);
+    /// Makes this the data of the core that runs this. It has none yet: TPIDR_EL2 is unknown at reset.
+    pub fn set_this(this: Option<&'static Self>) {
+        write!("tpidr_el2", this.map_or(0, |this| core::ptr::from_ref(this) as u64));
     }
 
     /// The running core's data; `None` in the first core's early boot.
     pub fn this() -> Option<&'static Self> {
         let pointer = read!("tpidr_el2") as *const Self;
-        // SAFETY: TPIDR_EL2 is 0 until `install` or `boot.s` set it to a `CoreLocal` that lives
+        // SAFETY: TPIDR_EL2 is 0 until `set_this` or `boot.s` set it to a `CoreLocal` that lives
         // for ever; `primary_main` clears it first.
         unsafe { pointer.as_ref() }
     }

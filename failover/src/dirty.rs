@@ -5,10 +5,7 @@ mod tests;
 
 /// A set of pages by their number, in memory that its owner gives.
 #[derive(Debug)]
-pub struct DirtySet<'a> {
-    words: &'a mut [u64],
-    count: u32,
-}
+pub struct DirtySet<'a>(&'a mut [u64]);
 
 const BITS: usize = u64::BITS as usize;
 
@@ -21,28 +18,26 @@ impl<'a> DirtySet<'a> {
     /// An empty set, of pages for which there are bits in `words`.
     pub fn new(words: &'a mut [u64]) -> Self {
         words.fill(0);
-        Self { words, count: 0 }
+        Self(words)
     }
 
     /// Empties it.
     pub fn clear(&mut self) {
-        self.words.fill(0);
-        self.count = 0;
+        self.0.fill(0);
     }
 
     /// Adds a page. False: it is in the set, or beyond its end.
     pub fn insert(&mut self, page: usize) -> bool {
-        let Some(word) = self.words.get_mut(page / BITS) else { return false };
+        let Some(word) = self.0.get_mut(page / BITS) else { return false };
         let bit = 1u64.wrapping_shl(page as u32);
         let is_new = *word & bit == 0;
         *word |= bit;
-        self.count = self.count.wrapping_add(u32::from(is_new));
         is_new
     }
 
     /// How many pages are in it.
     pub fn count(&self) -> u32 {
-        self.count
+        self.0.iter().map(|word| word.count_ones()).sum()
     }
 
     /// Its pages in order.
@@ -50,6 +45,6 @@ impl<'a> DirtySet<'a> {
         let pages = |(index, word): (usize, &u64)| {
             smp::bits(*word).map(move |bit| index.wrapping_mul(BITS).wrapping_add(bit as usize))
         };
-        self.words.iter().enumerate().flat_map(pages)
+        self.0.iter().enumerate().flat_map(pages)
     }
 }

@@ -63,14 +63,18 @@ pub enum Access {
     Device,
 }
 
-const VALID: u64 = 1;
-/// Bit 1: a table at levels 1 and 2, a page at level 3.
-const TABLE_OR_PAGE: u64 = 2;
-const ACCESS_FLAG: u64 = 1 << 10;
-const INNER_SHAREABLE: u64 = 3 << 8;
+/// What descriptors of both stages have in common: that they are some.
+pub const VALID: u64 = 1;
+/// A table at levels 1 and 2, a page at level 3.
+pub const TABLE_OR_PAGE: u64 = 2;
+/// Accesses need not be noted.
+pub const ACCESS_FLAG: u64 = 1 << 10;
+/// All cores see the same.
+pub const INNER_SHAREABLE: u64 = 3 << 8;
 const AP_RES1: u64 = 1 << 6;
 const READ_ONLY: u64 = 1 << 7;
-const EXECUTE_NEVER: u64 = 1 << 54;
+/// No instructions are fetched.
+pub const EXECUTE_NEVER: u64 = 1 << 54;
 const NORMAL: u64 = 1 << 2; // attribute index 1 of MAIR
 /// Output address bits of a descriptor (48-bit addresses).
 pub const ADDRESS: u64 = 0x0000_ffff_ffff_f000;

@@ -5,6 +5,7 @@
 //! access to them traps.
 
 use super::mmu::{self, BLOCK, OutOfTables, PAGE, Table, next_level};
+use super::mmu::{ACCESS_FLAG, EXECUTE_NEVER, INNER_SHAREABLE, TABLE_OR_PAGE, VALID};
 use super::sysreg::{dsb, isb, write};
 use crate::platform::machine::Region;
 use core::sync::atomic::Ordering::Relaxed;
@@ -42,18 +43,16 @@ pub enum Right {
 impl Right {
     /// A descriptor: normal write-back, inner shareable, access flag (Arm ARM D8.3.2).
     const fn to(self, physical: u64, grain: Grain) -> u64 {
-        const RAM: u64 = 1 | 0xf << 2 | 1 << 6 | 3 << 8 | 1 << 10;
+        const RAM: u64 = VALID | 0xf << 2 | 1 << 6 | INNER_SHAREABLE | ACCESS_FLAG;
         const WRITE: u64 = 1 << 7;
-        const NO_FETCH: u64 = 1 << 54;
-        const PAGE_BIT: u64 = 1 << 1;
         let right = match self {
             Self::None => return 0,
-            Self::Read => NO_FETCH,
-            Self::Write => WRITE | NO_FETCH,
+            Self::Read => EXECUTE_NEVER,
+            Self::Write => WRITE | EXECUTE_NEVER,
             Self::Execute => 0,
             Self::All => WRITE,
         };
-        let page = if let Grain::Page = grain { PAGE_BIT } else { 0 };
+        let page = if let Grain::Page = grain { TABLE_OR_PAGE } else { 0 };
         physical | RAM | right | page
     }
 }

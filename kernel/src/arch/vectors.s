@@ -15,28 +15,20 @@
     mov     sp, x2
 .endm
 
-.macro guest_exit handler
-    .balign 128
-    b       \handler
-.endm
-
-// An exception taken at EL2 itself is a bug of Corral: say so and end.
-.macro own_fault kind
-    .balign 128
-    mov     x0, #\kind
-    b       own_fault_entry
-.endm
-
 .section .text.vectors, "ax"
 .balign 2048
 .global vectors
 vectors:
+// An exception taken at EL2 itself is a bug of Corral: say so and end.
 .irp kind, 0, 1, 2, 3, 4, 5, 6, 7
-    own_fault \kind
+    .balign 128
+    mov     x0, #\kind
+    b       own_fault_entry
 .endr
 // Lower EL in AArch64; AArch32 guests do not exist (HCR_EL2.RW).
 .irp handler, exit_sync, exit_irq, exit_irq, exit_serror, exit_serror, exit_serror, exit_serror, exit_serror
-    guest_exit \handler
+    .balign 128
+    b       \handler
 .endr
 
 exit_sync:

@@ -22,12 +22,6 @@ use smp::trace::{Event, ExitReason};
 /// Exception classes (Arm ARM D19.2.37).
 mod class {
     pub const WAIT: u8 = 0x01;
-    /// Coprocessor accesses of AArch32 programs, pointer authentication, 64-byte loads and stores.
-    pub const FIRST_FEATURE: u8 = 0x03;
-    pub const LAST_FEATURE: u8 = 0x0c;
-    /// HVC and SMC of AArch32 programs.
-    pub const FIRST_AARCH32_CALL: u8 = 0x11;
-    pub const LAST_AARCH32_CALL: u8 = 0x13;
     pub const HVC: u8 = 0x16;
     pub const SMC: u8 = 0x17;
     pub const SYSTEM_REGISTER: u8 = 0x18;
@@ -114,10 +108,9 @@ pub extern "C" fn synchronous(registers: &mut Registers, core: &'static CoreLoca
             }
             Next::Schedule
         }
-        class::FIRST_FEATURE..=class::LAST_FEATURE
-        | class::FIRST_AARCH32_CALL..=class::LAST_AARCH32_CALL
-        | class::SVE
-        | class::SME => guest.undefined(),
+        // Coprocessor accesses of AArch32 programs, pointer authentication, 64-byte loads and stores; SVC, HVC and SMC
+        // of AArch32 programs.
+        0x03..=0x0c | 0x11..=0x13 | class::SVE | class::SME => guest.undefined(),
         _ => guest.fault(Rule::UnknownException),
     };
     match next {

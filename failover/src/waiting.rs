@@ -5,10 +5,8 @@
 //! by exchange, so one comes after the other, and sees what that had done before; of two who see it, one ends the waiting.
 
 use crate::group::{Group, Moment};
-use smp::sync::atomic::{
-    AtomicBool,
-    Ordering::{AcqRel, Relaxed},
-};
+use smp::sync::atomic::AtomicBool;
+use smp::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -106,9 +106,7 @@ impl Governor {
 
     /// What to do after a period, with so many `idle` cores in the pool, on or off. `demands` has each domain once.
     pub fn decide(&mut self, demands: &[Demand], mut idle: u32) -> Decisions {
-        for demand in demands {
-            self.remember(demand);
-        }
+        demands.iter().for_each(|demand| self.remember(demand));
         let mut decisions = Decisions::new();
         let mut wanting: ArrayVec<(&Demand, Reason), MAX_DOMAINS> =
             demands.iter().filter_map(|demand| Some((demand, self.wants(demand)?))).take(MAX_DOMAINS).collect();
@@ -118,16 +116,9 @@ impl Governor {
             if self.past(receiver).rest > 0 {
                 continue;
             }
-            let (from, reason) = match idle.checked_sub(1) {
-                Some(left) => {
-                    idle = left;
-                    (None, reason)
-                }
-                None => match self.giver(demands, receiver) {
-                    Some((giver, preempted)) => (Some(giver), preempted.unwrap_or(reason)),
-                    None => continue,
-                },
-            };
+            let giver = if idle > 0 { Some((None, reason)) } else { self.giver(demands, receiver, reason) };
+            let Some((from, reason)) = giver else { continue };
+            idle = idle.saturating_sub(1);
             self.decided(&mut decisions, Decision { from, to: Some(receiver.domain), reason });
         }
         for demand in demands {
@@ -160,7 +151,6 @@ impl Governor {
     }
 
     fn wants(&self, demand: &Demand) -> Option<Reason> {
-        let past = self.past(demand);
         if !demand.running || demand.owned >= demand.max.min(demand.contexts) {
             return None;
         }
@@ -171,7 +161,7 @@ impl Governor {
         } else if demand.contexts_on > demand.owned && needed {
             Some(Reason::Folded)
         } else {
-            (past.high >= self.spec.hold).then_some(Reason::HighLoad)
+            (self.past(demand).high >= self.spec.hold).then_some(Reason::HighLoad)
         }
     }
 
@@ -184,8 +174,8 @@ impl Governor {
         past.low >= hold && demand.owned > floor(demand) && load_on(demand, demand.owned.saturating_sub(1)) <= middle
     }
 
-    /// Who gives one up for `receiver`; and why, if it is at work itself.
-    fn giver(&self, demands: &[Demand], receiver: &Demand) -> Option<(DomainId, Option<Reason>)> {
+    /// Who gives one up for `receiver`, and why: for this reason, or because the giver is the lesser one.
+    fn giver(&self, demands: &[Demand], receiver: &Demand, reason: Reason) -> Option<(Option<DomainId>, Reason)> {
         let others = || demands.iter().filter(|other| other.domain != receiver.domain);
         let spare = others().filter(|other| other.priority <= receiver.priority && self.has_spare(other));
         let lower = others().filter(|other| {
@@ -194,7 +184,8 @@ impl Governor {
         });
         let spare = spare.min_by_key(|other| (other.busy_permille, other.priority));
         let lower = lower.min_by_key(|other| (other.priority, other.busy_permille));
-        spare.map(|giver| (giver.domain, None)).or(lower.map(|giver| (giver.domain, Some(Reason::Preempted))))
+        let preempted = lower.map(|giver| (Some(giver.domain), Reason::Preempted));
+        spare.map(|giver| (Some(giver.domain), reason)).or(preempted)
     }
 
     /// Both sides begin anew and rest.

@@ -99,7 +99,7 @@ pub fn obstacle(state: CoreState) -> Reason {
     }
 }
 
-/// Whether `core` could be asked of `domain` for `heir` now; nothing changes.
+/// Whether `core` could be asked of `owner` for `heir` now; nothing changes.
 ///
 /// # Errors
 /// As [`ask`].
@@ -107,12 +107,12 @@ pub fn check(
     ledger: &Ledger<'_>,
     quotas: &impl Quotas,
     core: CoreId,
-    domain: DomainId,
+    owner: DomainId,
     heir: Heir,
 ) -> Result<(), Reason> {
-    check_owner(ledger, core, domain)?;
+    check_owner(ledger, core, owner)?;
     let receiver = receiver(quotas, heir)?;
-    let quota = quotas.quota(domain).ok_or(Reason::UnknownDomain)?;
+    let quota = quotas.quota(owner).ok_or(Reason::UnknownDomain)?;
     if !quota.can_ask() {
         return Err(Reason::BelowMin);
     }
@@ -131,21 +131,15 @@ fn receiver(quotas: &impl Quotas, heir: Heir) -> Result<Option<&Quota>, Reason> 
     }
 }
 
-/// Asks `domain` for `core`, for `heir`.
+/// Asks `owner` for `core`, for `heir`.
 ///
 /// # Errors
 /// Nothing has changed, for the reason given.
-pub fn ask(
-    ledger: &Ledger<'_>,
-    quotas: &impl Quotas,
-    core: CoreId,
-    domain: DomainId,
-    heir: Heir,
-) -> Result<(), Reason> {
+pub fn ask(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, owner: DomainId, heir: Heir) -> Result<(), Reason> {
     // That the core is not the domain's counts before what is said of quotas.
-    let reason = |why| check_owner(ledger, core, domain).err().unwrap_or(why);
+    let reason = |why| check_owner(ledger, core, owner).err().unwrap_or(why);
     let receiver = receiver(quotas, heir).map_err(reason)?;
-    let quota = quotas.quota(domain).ok_or_else(|| reason(Reason::UnknownDomain))?;
+    let quota = quotas.quota(owner).ok_or_else(|| reason(Reason::UnknownDomain))?;
     quota.ask().map_err(|_| reason(Reason::BelowMin))?;
     if let Some(receiver) = receiver
         && receiver.expect().is_err()
@@ -153,8 +147,8 @@ pub fn ask(
         quota.keep();
         return Err(reason(Reason::AboveMax));
     }
-    ledger.change(core, CoreEvent::Ask(domain, heir)).map(|_| ()).map_err(|why| {
-        stays(quotas, domain, heir);
+    ledger.change(core, CoreEvent::Ask(owner, heir)).map(|_| ()).map_err(|why| {
+        stays(quotas, owner, heir);
         match why {
             LedgerError::UnknownCore => Reason::UnknownCore,
             LedgerError::Refused(state) => obstacle(state),

@@ -2,7 +2,7 @@
 
 use super::core_local::CoreLocal;
 use super::mmu;
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use smp::core_id::Mpidr;
 
@@ -17,7 +17,6 @@ global_asm!(
 
 unsafe extern "C" {
     fn secondary_entry() -> !;
-    fn switch_stack(argument: u64, function: u64, top: u64) -> !;
 }
 
 /// Physical address at which a core that PSCI switches on begins.
@@ -29,7 +28,12 @@ pub fn secondary_entry_address() -> u64 {
 pub fn continue_on_own_stack(core: &'static CoreLocal, function: extern "C" fn(&'static CoreLocal) -> !) -> ! {
     // SAFETY: 1. `stack_top` is the end of this core's own stack, mapped and used by nobody yet.
     // 2. `function` never returns, so nothing below it on the old stack is needed again.
-    unsafe { switch_stack(core::ptr::from_ref(core) as u64, function as *const () as u64, core.stack_top) }
+    unsafe {
+        asm!(
+            "mov sp, {}", "br {}",
+            in(reg) core.stack_top, in(reg) function, in("x0") core::ptr::from_ref(core), options(noreturn)
+        )
+    }
 }
 
 /// Affinity of the core that runs this.

@@ -68,9 +68,3 @@ enable_mmu:
 park:
     wfe
     b       park
-
-// switch_stack(argument, function, stack top): leaves the boot stack for good.
-.global switch_stack
-switch_stack:
-    mov     sp, x2
-    br      x1

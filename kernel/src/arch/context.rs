@@ -6,8 +6,7 @@
 
 use super::core_local::CoreLocal;
 use super::sysreg::{isb, read, write};
-use super::timer;
-use super::{cache, exception, gic, mmu, stage2};
+use super::{cache, exception, gic, mmu, stage2, timer};
 use crate::domain::{Domain, Port};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -305,13 +304,9 @@ impl Context {
         write!("cntp_ctl_el0", 0);
         let ended = gic::read_list(&mut state.list);
         isb();
-        let (index, port) = (usize::from(self.index), &mut self.port(core));
+        let (index, port) = (usize::from(self.index), &mut Port { domain: self.domain, core });
         let active = self.domain.vgic.suspend(index, &mut state.list, ended, &mut gic::Physical, port);
         gic::deactivate_private(core, active);
-    }
-
-    fn port<'a>(&self, core: &'a CoreLocal) -> Port<'a> {
-        Port { domain: self.domain, core }
     }
 
     /// Folds what the guest did to its list registers back into the vGIC. Only for the loaded
@@ -320,7 +315,7 @@ impl Context {
         // SAFETY: ownership (module documentation): `core` holds the context and runs this.
         let state = unsafe { &mut *self.state() };
         let ended = gic::read_list(&mut state.list);
-        let (index, port) = (usize::from(self.index), &mut self.port(core));
+        let (index, port) = (usize::from(self.index), &mut Port { domain: self.domain, core });
         self.domain.vgic.sync(index, &mut state.list, ended, &mut gic::Physical, port);
     }
 

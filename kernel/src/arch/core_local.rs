@@ -3,11 +3,10 @@
 //! Block layout (physical, one after the other for all cores): a guard page that is never mapped,
 //! the stack, this structure in one page, the trace area. See [`layout`].
 
-use super::cache;
 use super::context::Context;
-use super::gic;
 use super::mmu::PAGE;
 use super::sysreg::{read, write};
+use super::{cache, gic};
 use crate::boot::Kernel;
 use crate::platform::arena::Arena;
 use crate::power::Power;

@@ -15,6 +15,9 @@ use smp::trace::ExitReason;
 /// What answers an access to a device.
 type Device = fn(&mut Guest<'_>, &Access) -> Outcome;
 
+/// What answers an access of the context with that index to the interrupt controller.
+type GicAnswer = fn(&Vgic<'static>, usize, &Access, &mut Port<'static>) -> Outcome;
+
 /// The guest fetched an instruction from where it may not.
 ///
 /// # Errors
@@ -115,8 +118,8 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
         (watchdog_control, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
         (console, 0x0900_0000, 0x1000),
         (control, 0x0904_0000, 0x1000),
-        (distributor, 0x0800_0000, 0x1_0000),
-        (redistributors, 0x080a_0000, contexts.wrapping_mul(0x2_0000)),
+        (|guest, access| gic(guest, access, Vgic::distributor_access), 0x0800_0000, 0x1_0000),
+        (|guest, access| gic(guest, access, Vgic::redistributor_access), 0x080a_0000, contexts.wrapping_mul(0x2_0000)),
     ];
     windows.into_iter().find_map(|(device, base, length)| {
         let offset = address.checked_sub(base)?;
@@ -189,19 +192,11 @@ fn watchdog(guest: &Guest<'_>, access: impl FnOnce(&mut Watchdog) -> (u32, bool)
     Outcome::Done(read.into())
 }
 
-fn distributor(guest: &mut Guest<'_>, access: &Access) -> Outcome {
-    gic(guest, |vgic, context, port| vgic.distributor_access(context, access, port))
-}
-
-fn redistributors(guest: &mut Guest<'_>, access: &Access) -> Outcome {
-    gic(guest, |vgic, context, port| vgic.redistributor_access(context, access, port))
-}
-
-fn gic(guest: &Guest<'_>, access: impl FnOnce(&Vgic<'_>, usize, &mut Port<'_>) -> Outcome) -> Outcome {
+fn gic(guest: &Guest<'_>, access: &Access, answer: GicAnswer) -> Outcome {
     guest.count(ExitReason::GicMmio);
     let (domain, index) = (guest.domain(), usize::from(guest.context.index));
     guest.context.fold_interrupts(guest.core);
-    let outcome = access(&domain.vgic, index, &mut Port { domain, core: guest.core });
+    let outcome = answer(&domain.vgic, index, access, &mut Port { domain, core: guest.core });
     guest.context.list_interrupts();
     // What the guest changed of its own interrupts may concern physical ones.
     if domain.vgic.has_work(index) {

@@ -14,10 +14,9 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     if let (Some(kind), false) = (sgi(register), is_read) {
         guest.count(ExitReason::Sgi);
         let value = guest.registers.get(transfer);
-        let mut kicker = Port { domain: guest.domain(), core: guest.core };
-        let index = usize::from(guest.context.index);
-        guest.domain().vgic.send_sgi(index, value, kind, &mut kicker);
-        if guest.domain().vgic.has_work(index) {
+        let (domain, index) = (guest.domain(), usize::from(guest.context.index));
+        domain.vgic.send_sgi(index, value, kind, &mut Port { domain, core: guest.core });
+        if domain.vgic.has_work(index) {
             guest.context.refresh_interrupts(guest.core);
         }
         guest.registers.skip();

@@ -25,25 +25,18 @@ pub enum Claimed {
     Off(CoreId),
 }
 
-/// Claims a core for `domain`: `near` if that is idle, else any that is idle, else one that is off. `beyond`: also
+/// Claims a core for the domain `to`: `near` if that is idle, else any that is idle, else one that is off. `beyond`: also
 /// beyond its grant.
 ///
 /// # Errors
 /// See [`NoCore`]; the domain owns no more then than before.
-pub fn claim(
-    ledger: &Ledger<'_>,
-    quota: &Quota,
-    domain: DomainId,
-    near: CoreId,
-    beyond: bool,
-) -> Result<Claimed, NoCore> {
+pub fn claim(ledger: &Ledger<'_>, quota: &Quota, to: DomainId, near: CoreId, beyond: bool) -> Result<Claimed, NoCore> {
     quota.take(beyond).map_err(|_| NoCore::Quota)?;
-    if let Some(core) = ledger.claim_any(domain, near) {
+    if let Some(core) = ledger.claim_any(to, near) {
         return Ok(Claimed::Idle(core));
     }
     let off = ledger.cores().filter(|(_, record)| record.state == CoreState::Off { held: false });
-    let woken =
-        off.map(|(core, _)| core).find(|core| ledger.change(*core, CoreEvent::Wake(Heir::Domain(domain))).is_ok());
+    let woken = off.map(|(core, _)| core).find(|core| ledger.change(*core, CoreEvent::Wake(Heir::Domain(to))).is_ok());
     woken.map(Claimed::Off).ok_or_else(|| {
         quota.give_back();
         NoCore::Pool

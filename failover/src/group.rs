@@ -66,13 +66,8 @@ impl Moment {
     }
 
     fn from_word(word: u64) -> Self {
-        let state = match word >> 40 & 0xff {
-            0 => State::Serving,
-            1 => State::Promoted,
-            2 => State::Fencing,
-            3 => State::Renewing,
-            _ => State::Over,
-        };
+        const STATES: [State; 5] = [State::Serving, State::Promoted, State::Fencing, State::Renewing, State::Over];
+        let state = STATES.into_iter().find(|state| *state as u64 == word >> 40 & 0xff).unwrap_or(State::Over);
         Self { epoch: word as u32, primary: (word >> 32) as u8, state, ready: (word >> 48) as u8 }
     }
 
@@ -156,6 +151,11 @@ impl Group {
         changed.map(Moment::from_word).map_err(Moment::from_word)
     }
 
+    /// Changes how the group stands, if `member` is its primary, and it `was` such a moment.
+    fn turn(&self, member: u8, was: impl Fn(Moment) -> bool, state: State) -> Result<Moment, Moment> {
+        self.change(|now| (member == now.primary && was(now)).then_some(Moment { state, ..now }))
+    }
+
     /// The primary is to be fenced: for a standby to replace it, or, with `renew`, to begin anew. The caller that
     /// succeeds sees to it.
     ///
@@ -164,19 +164,13 @@ impl Group {
     pub fn begin(&self, member: u8, renew: bool) -> Result<(), NotBegun> {
         let serves = |now: Moment| member == now.primary && matches!(now.state, State::Serving | State::Promoted);
         let state = if renew { State::Renewing } else { State::Fencing };
-        let begun = self.change(|now| {
-            let possible = serves(now) && (renew || now.successor().is_some());
-            possible.then_some(Moment { state, ..now })
-        });
+        let begun = self.turn(member, |now| serves(now) && (renew || now.successor().is_some()), state);
         begun.map(|_| ()).map_err(|now| if serves(now) { NotBegun::NoStandby } else { NotBegun::NotPrimary })
     }
 
     /// The primary, which was to begin anew, cannot: a standby replaces it after all, if one gets ready.
     pub fn lose(&self, member: u8) {
-        let _ = self.change(|now| {
-            let renews = now.state == State::Renewing && member == now.primary;
-            renews.then_some(Moment { state: State::Fencing, ..now })
-        });
+        let _ = self.turn(member, |now| now.state == State::Renewing, State::Fencing);
     }
 
     /// Nothing of `member` is left. If it was the primary, the next epoch begins, with the primary that is returned:
@@ -221,9 +215,6 @@ impl Group {
     /// The group ends with its primary; the caller sees to who [waits](crate::waiting). False: that is not `member`, or
     /// the group is over.
     pub fn end(&self, member: u8) -> bool {
-        let over = |now: Moment| {
-            (member == now.primary && now.state != State::Over).then_some(Moment { state: State::Over, ..now })
-        };
-        self.change(over).is_ok()
+        self.turn(member, |now| now.state != State::Over, State::Over).is_ok()
     }
 }

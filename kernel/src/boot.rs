@@ -86,16 +86,12 @@ pub extern "C" fn primary_main(device_tree: u64) -> ! {
         "corral version={} cores={} ram={:#x}+{:#x} conduit={:?}",
         env!("CARGO_PKG_VERSION"), machine.cores.len(), machine.ram.start, machine.ram.length, machine.conduit
     );
-    if map_devices(&machine).is_err() {
-        fail::stop(format_args!("no translation table left for devices"));
-    }
-    let arena =
-        Arena::reserve(machine.ram, machine.cores.len()).unwrap_or_else(|why| fail::stop(format_args!("{why}")));
-    let Some(words) = arena.place_all(machine.cores.len(), |_| LedgerWord::default()) else {
-        fail::stop(format_args!("arena full: ledger"))
-    };
-    let wardens = Wardens::default();
-    let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger: Ledger(words), wardens, boot_ticks });
+    map_devices(&machine).unwrap_or_else(|_| fail::stop(format_args!("no translation table left for devices")));
+    let arena = Arena::reserve(machine.ram, machine.cores.len());
+    let arena = arena.unwrap_or_else(|why| fail::stop(format_args!("{why}")));
+    let words = arena.place_all(machine.cores.len(), |_| LedgerWord::default());
+    let ledger = Ledger(words.unwrap_or_else(|| fail::stop(format_args!("arena full: ledger"))));
+    let kernel = KERNEL.call_once(|| Kernel { machine, arena, ledger, wardens: Wardens::default(), boot_ticks });
     let Some(core) = place(kernel, 0) else { fail::stop(format_args!("machine without cores")) };
     CoreLocal::set_this(Some(core));
     start_machine(kernel, core);
@@ -127,9 +123,8 @@ fn start_machine(kernel: &Kernel, core: &'static CoreLocal) {
     let machine = &kernel.machine;
     publish_trace(kernel);
     stage(core, 1, kernel.boot_ticks, 1);
-    if let Err(why) = gic::start_distributor(&machine.gic).and_then(|()| gic::start_core(&machine.gic, core)) {
-        fail::stop(format_args!("GIC: {why:?}"));
-    }
+    let started = gic::start_distributor(&machine.gic).and_then(|()| gic::start_core(&machine.gic, core));
+    started.unwrap_or_else(|why| fail::stop(format_args!("GIC: {why:?}")));
     stage(core, 3, timer::now(), machine.cores.len());
     join(core);
     bring_up::wake_children(0, &mut ask);
@@ -193,10 +188,8 @@ fn account(core: &CoreLocal) {
     let cores = &machine().cores;
     // Release: with the count the first core sees what this one did to come up.
     let accounted = ACCOUNTED.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-    if accounted == cores.len()
-        && core.id.index() != 0
-        && let Some(first) = cores.first()
-    {
+    let first = cores.first().filter(|_| accounted == cores.len() && core.id != CoreId::FIRST);
+    if let Some(first) = first {
         gic::ring(gic::doorbell(*first));
     }
 }
@@ -257,7 +250,6 @@ fn report_cores(kernel: &Kernel, core: &CoreLocal) -> usize {
         trace::record(core, Event::CoreFailed, About::Machine, id.index() as u64, 0);
     }
     let up = govern::cores_that_are(CoreState::Idle).count();
-    let all = kernel.machine.cores.len();
-    info!(target: "boot", "cores up={up} of={all}");
+    info!(target: "boot", "cores up={up} of={}", kernel.machine.cores.len());
     up
 }

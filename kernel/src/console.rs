@@ -20,8 +20,7 @@ struct Output {
 
 impl Output {
     fn write(&mut self, tag: Tag, bytes: &[u8]) {
-        let uart = self.uart;
-        self.mux.write(tag, bytes, |byte| uart.send(byte));
+        self.mux.write(tag, bytes, |byte| self.uart.send(byte));
     }
 }
 

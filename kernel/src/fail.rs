@@ -12,8 +12,7 @@ use domains::protocol::{RUN_MODULE, VERDICT_FAIL};
 pub fn stop(why: fmt::Arguments<'_>) -> ! {
     static STOPPING: AtomicBool = AtomicBool::new(false);
     if !STOPPING.swap(true, Ordering::Relaxed) {
-        let build = env!("CARGO_PKG_VERSION");
-        console::last_words(format_args!("panic: {why} build={build}"));
+        console::last_words(format_args!("panic: {why} build={}", env!("CARGO_PKG_VERSION")));
         console::last_words(format_args!("{RUN_MODULE}: {VERDICT_FAIL}"));
     }
     firmware::system_off(boot::conduit())

@@ -26,14 +26,10 @@ pub fn secondary_entry_address() -> u64 {
 
 /// Leaves the boot stack for the core's own and goes on in `function`.
 pub fn continue_on_own_stack(core: &'static CoreLocal, function: extern "C" fn(&'static CoreLocal) -> !) -> ! {
+    let (top, core) = (core.stack_top, core::ptr::from_ref(core));
     // SAFETY: 1. `stack_top` is the end of this core's own stack, mapped and used by nobody yet.
     // 2. `function` never returns, so nothing below it on the old stack is needed again.
-    unsafe {
-        asm!(
-            "mov sp, {}", "br {}",
-            in(reg) core.stack_top, in(reg) function, in("x0") core::ptr::from_ref(core), options(noreturn)
-        )
-    }
+    unsafe { asm!("mov sp, {}", "br {}", in(reg) top, in(reg) function, in("x0") core, options(noreturn)) }
 }
 
 /// Affinity of the core that runs this.

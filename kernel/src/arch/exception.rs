@@ -6,7 +6,7 @@ use super::sysreg::{isb, read, write};
 use super::{mmu, stage2};
 use crate::exits;
 use bitfield::bitfield;
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 global_asm!(
@@ -20,14 +20,10 @@ global_asm!(
     own_fault = sym own_fault,
 );
 
-unsafe extern "C" {
-    fn enter_guest(registers: *const Registers) -> !;
-}
-
 /// Enters the guest for the first time on this core's stack.
 pub fn enter(registers: *const Registers) -> ! {
     // SAFETY: callers pass the registers of the context that is loaded on this core.
-    unsafe { enter_guest(registers) }
+    unsafe { asm!("b enter_guest", in("x0") registers, options(noreturn)) }
 }
 
 extern "C" fn own_fault(kind: u64) -> ! {
@@ -154,7 +150,7 @@ pub fn undefined_instruction(fetched: u64) -> Option<u64> {
 pub fn physical_address(address: u64) -> Option<u64> {
     let guests = read!("par_el1");
     // SAFETY: only translates.
-    unsafe { core::arch::asm!("at s12e1r, {}", in(reg) address, options(nostack)) }
+    unsafe { asm!("at s12e1r, {}", in(reg) address, options(nostack)) }
     isb();
     let found = read!("par_el1");
     write!("par_el1", guests);

@@ -156,13 +156,12 @@ impl Governor {
         }
         let with_one_more = load_on(demand, demand.owned.saturating_add(1));
         let needed = demand.owned < floor(demand) || with_one_more >= self.spec.low_permille;
-        if demand.denied > 0 {
-            Some(Reason::Denied)
-        } else if demand.contexts_on > demand.owned && needed {
-            Some(Reason::Folded)
-        } else {
-            (self.past(demand).high >= self.spec.hold).then_some(Reason::HighLoad)
-        }
+        let reasons = [
+            (demand.denied > 0, Reason::Denied),
+            (demand.contexts_on > demand.owned && needed, Reason::Folded),
+            (self.past(demand).high >= self.spec.hold, Reason::HighLoad),
+        ];
+        reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
     }
 
     /// Whether it can do without one of its cores.

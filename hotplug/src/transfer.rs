@@ -141,9 +141,7 @@ pub fn ask(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, owner: Domai
     let receiver = receiver(quotas, heir).map_err(reason)?;
     let quota = quotas.quota(owner).ok_or_else(|| reason(Reason::UnknownDomain))?;
     quota.ask().map_err(|_| reason(Reason::BelowMin))?;
-    if let Some(receiver) = receiver
-        && receiver.expect().is_err()
-    {
+    if receiver.is_some_and(|receiver| receiver.expect().is_err()) {
         quota.keep();
         return Err(reason(Reason::AboveMax));
     }
@@ -200,9 +198,7 @@ pub fn bequeath(
 
 /// The domain's core has failed, whatever it was asked for.
 pub fn fail(ledger: &Ledger<'_>, quotas: &impl Quotas, core: CoreId, domain: DomainId) {
-    while let Some(seen) = ledger.read(core)
-        && seen.state.owner() == Some(domain)
-    {
+    while let Some(seen) = ledger.read(core).filter(|seen| seen.state.owner() == Some(domain)) {
         if !ledger.change_if(core, seen, CoreEvent::Fail) {
             continue;
         }

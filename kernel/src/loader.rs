@@ -62,11 +62,8 @@ fn layout(domain: &Domain) -> Result<Layout, LoadError> {
             (start, start.checked_add(size.max(image.len() as u64)).ok_or(LoadError::TooLarge)?)
         }
     };
-    if end > top || top < memory.base {
-        Err(LoadError::TooLarge)
-    } else {
-        Ok(Layout { copies, initramfs, entry, device_tree })
-    }
+    let fits = end <= top && top >= memory.base;
+    fits.then_some(Layout { copies, initramfs, entry, device_tree }).ok_or(LoadError::TooLarge)
 }
 
 /// Clears the next piece of a domain's memory, or copies the next piece of a file; whether that was the last. Its core
@@ -79,24 +76,19 @@ pub fn step(core: &CoreLocal, domain: &Domain) -> Result<bool, LoadError> {
     let memory = domain.spec.memory;
     let done = domain.loaded.load(Relaxed);
     domain.loaded.store(done.wrapping_add(mmu::BLOCK), Relaxed);
-    let Some(mut copied) = done.checked_sub(memory.size) else {
+    let Some(copied) = done.checked_sub(memory.size) else {
         domain.with_memory(core, memory.base.wrapping_add(done), mmu::BLOCK, |bytes| {
             cache::clear(bytes);
             cache::clean(bytes);
         });
         return Ok(false);
     };
-    for (start, bytes) in layout(domain)?.copies {
-        let mut pieces = bytes.chunks(mmu::BLOCK as usize);
-        let nth = copied >> mmu::BLOCK.trailing_zeros();
-        let count = pieces.len() as u64;
-        if let Some(piece) = pieces.nth(nth as usize) {
-            put(core, domain, start.wrapping_add(copied), piece)?;
-            return Ok(false);
-        }
-        copied = copied.wrapping_sub(count.wrapping_mul(mmu::BLOCK));
+    let piece = mmu::BLOCK as usize;
+    let pieces = |(start, bytes): (u64, &'static [u8])| (start..).step_by(piece).zip(bytes.chunks(piece));
+    match layout(domain)?.copies.into_iter().flat_map(pieces).nth((copied / mmu::BLOCK) as usize) {
+        Some((at, bytes)) => put(core, domain, at, bytes).map(|()| false),
+        None => Ok(true),
     }
-    Ok(true)
 }
 
 /// Loads the rest of `domain`, after its last [step], by the core that holds its first context; nothing of the domain

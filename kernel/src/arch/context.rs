@@ -279,14 +279,12 @@ impl Context {
         }
         self.count_stolen_until_now();
         write!("vmpidr_el2", 1 << 31 | domains::psci::affinity_of(usize::from(self.index)));
-        {
-            // SAFETY: ownership (module documentation): `core` holds the context and runs this.
-            let state = unsafe { &mut *self.state() };
-            state.system.load();
-            // SAFETY: 16-byte aligned memory of the right length; EL2 has no FP state of its own.
-            unsafe { load_floating_point(&raw const state.floating_point) }
-            state.list.touch_all();
-        }
+        // SAFETY: ownership (module documentation): `core` holds the context and runs this.
+        let state = unsafe { &mut *self.state() };
+        state.system.load();
+        // SAFETY: 16-byte aligned memory of the right length; EL2 has no FP state of its own.
+        unsafe { load_floating_point(&raw const state.floating_point) }
+        state.list.touch_all();
         gic::activate(core, self.domain.vgic.resume(usize::from(self.index)));
         self.list_interrupts();
         isb();

@@ -10,8 +10,7 @@
 use super::cache;
 use super::core_local::CoreLocal;
 use super::sysreg::{dsb, isb, read};
-use core::sync::atomic::Ordering::Relaxed;
-use core::sync::atomic::{AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Bytes of a page (translation granule).
 pub const PAGE: u64 = 4096;

@@ -6,8 +6,7 @@
 use crate::arch::core_local::layout;
 use crate::arch::mmu;
 use crate::platform::machine::Region;
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use smp::core_id::CoreId;
 use smp::trace::Header;
 

@@ -4,9 +4,8 @@
 //! core was switched on and never arrives, the first core wakes what hung on it after a time-out.
 
 use crate::arch::core_local::CoreLocal;
-use crate::arch::exception;
 use crate::arch::sysreg::wait_for_interrupt;
-use crate::arch::{self, gic, mmu, timer};
+use crate::arch::{self, exception, gic, mmu, timer};
 use crate::platform::arena::Arena;
 use crate::platform::firmware;
 use crate::platform::machine::{Conduit, Machine};

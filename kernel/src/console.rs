@@ -40,9 +40,7 @@ pub fn start(uart: Uart) {
     uart.start();
     UART.call_once(|| uart);
     OUTPUT.call_once(|| SpinLock::new(Output { uart, mux: Mux::default() }));
-    if log::set_logger(&Logger).is_ok() {
-        log::set_max_level(LevelFilter::Info);
-    }
+    let _ = log::set_logger(&Logger).map(|()| log::set_max_level(LevelFilter::Info));
 }
 
 /// Sends a domain's bytes.

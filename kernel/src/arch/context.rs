@@ -202,20 +202,16 @@ impl Context {
         self.fault.store(0, Ordering::Relaxed);
     }
 
-    fn state(&self) -> *mut State {
-        self.state.get()
-    }
-
     /// Address of the registers, for `enter_guest`.
     pub fn registers(&self) -> *const Registers {
         // SAFETY: takes an address, reads nothing.
-        unsafe { &raw const (*self.state()).registers }
+        unsafe { &raw const (*self.state.get()).registers }
     }
 
     /// Changes the registers of the context, which is loaded.
     pub fn with_registers<T>(&self, change: impl FnOnce(&mut Registers) -> T) -> T {
         // SAFETY: ownership (module documentation): the core that holds the context runs this.
-        change(unsafe { &mut (*self.state()).registers })
+        change(unsafe { &mut (*self.state.get()).registers })
     }
 
     /// Puts an instruction where the context, which is loaded, goes on, masks its interrupts, and lets its x0 lead
@@ -242,7 +238,7 @@ impl Context {
     /// Sets the state in which PSCI enters a CPU (PSCI 1.1, 6.4): everything at reset, x0 given.
     pub fn reset(&self, entry: u64, x0: u64) {
         // SAFETY: ownership (module documentation): the caller brings this context up.
-        let state = unsafe { &mut *self.state() };
+        let state = unsafe { &mut *self.state.get() };
         state.registers = Registers { elr: entry, spsr: SPSR_ENTRY, ..Registers::default() };
         state.registers.set(0, x0);
         state.floating_point = NO_FLOATING_POINT;
@@ -252,19 +248,19 @@ impl Context {
     /// Keeps the state of the context, which stands still on a core that waits for the caller.
     pub fn save(&self, saved: &mut State) {
         // SAFETY: ownership (module documentation): the core that holds it waits until the caller lets it go on.
-        *saved = unsafe { *self.state() };
+        *saved = unsafe { *self.state.get() };
     }
 
     /// Puts the context, which is on no core, back to this state.
     pub fn restore(&self, saved: &State) {
         // SAFETY: ownership (module documentation): the caller is the last core of a stopping domain.
-        unsafe { *self.state() = *saved }
+        unsafe { *self.state.get() = *saved }
     }
 
     /// The virtual timers' next deadline in counter ticks, of a context that is not loaded.
     pub fn timer_deadline(&self) -> Option<u64> {
         // SAFETY: ownership (module documentation); called by the core that holds the context.
-        let system = unsafe { &(*self.state()).system };
+        let system = unsafe { &(*self.state.get()).system };
         let timers = [(system.cntv_ctl_el0, system.cntv_cval_el0), (system.cntp_ctl_el0, system.cntp_cval_el0)];
         timers.into_iter().filter(|(control, _)| control & 3 == 1).map(|(_, value)| value).min()
     }
@@ -280,7 +276,7 @@ impl Context {
         self.count_stolen_until_now();
         write!("vmpidr_el2", 1 << 31 | domains::psci::affinity_of(usize::from(self.index)));
         // SAFETY: ownership (module documentation): `core` holds the context and runs this.
-        let state = unsafe { &mut *self.state() };
+        let state = unsafe { &mut *self.state.get() };
         state.system.load();
         // SAFETY: 16-byte aligned memory of the right length; EL2 has no FP state of its own.
         unsafe { load_floating_point(&raw const state.floating_point) }
@@ -294,7 +290,7 @@ impl Context {
     /// [`load`](Self::load) overwrites, or [`clean`] clears when there is none.
     pub fn unload(&self, core: &CoreLocal) {
         // SAFETY: ownership (module documentation): `core` holds the context and runs this.
-        let state = unsafe { &mut *self.state() };
+        let state = unsafe { &mut *self.state.get() };
         state.system.save();
         // SAFETY: as in `load`.
         unsafe { save_floating_point(&raw mut state.floating_point) }
@@ -311,7 +307,7 @@ impl Context {
     /// context, and only before [`Self::list_interrupts`].
     pub fn fold_interrupts(&self, core: &CoreLocal) {
         // SAFETY: ownership (module documentation): `core` holds the context and runs this.
-        let state = unsafe { &mut *self.state() };
+        let state = unsafe { &mut *self.state.get() };
         let ended = gic::read_list(&mut state.list);
         let (index, port) = (usize::from(self.index), &mut Port { domain: self.domain, core });
         self.domain.vgic.sync(index, &mut state.list, ended, &mut gic::Physical, port);
@@ -320,7 +316,7 @@ impl Context {
     /// Fills the list registers with what is most urgent now. Only for the loaded context.
     pub fn list_interrupts(&self) {
         // SAFETY: ownership (module documentation): the core that holds the context runs this.
-        let state = unsafe { &mut *self.state() };
+        let state = unsafe { &mut *self.state.get() };
         let maintenance = self.domain.vgic.flush(usize::from(self.index), &mut state.list);
         gic::write_list(&mut state.list, maintenance);
     }

@@ -22,29 +22,23 @@ pub const FIRST_SPECIAL: u32 = 1020;
 /// Priority of all physical interrupts.
 const PRIORITY: u32 = 0x8080_8080;
 
-/// Registers of the distributor, and of a redistributor's frame of SGIs and PPIs: that is laid out as the distributor.
-mod registers {
-    pub const CTLR: u64 = 0x0;
-    pub const TYPER: u64 = 0x4;
-    pub const IGROUPR: u64 = 0x80;
-    pub const ISENABLER: u64 = 0x100;
-    pub const ICENABLER: u64 = 0x180;
-    pub const ICPENDR: u64 = 0x280;
-    pub const ISACTIVER: u64 = 0x300;
-    pub const ICACTIVER: u64 = 0x380;
-    pub const IPRIORITYR: u64 = 0x400;
-    pub const IROUTER: u64 = 0x6000;
-}
+// Registers of the distributor, and of a redistributor's frame of SGIs and PPIs, which is laid out as the distributor.
+const CTLR: u64 = 0x0;
+const TYPER: u64 = 0x4;
+const IGROUPR: u64 = 0x80;
+const ISENABLER: u64 = 0x100;
+const ICENABLER: u64 = 0x180;
+const ICPENDR: u64 = 0x280;
+const ISACTIVER: u64 = 0x300;
+const ICACTIVER: u64 = 0x380;
+const IPRIORITYR: u64 = 0x400;
+const IROUTER: u64 = 0x6000;
 
-/// Registers of a redistributor's control frame, and what follows it.
-mod control {
-    pub const TYPER: u64 = 0x8;
-    pub const WAKER: u64 = 0x14;
-    /// The frame of SGIs and PPIs.
-    pub const SGI_FRAME: u64 = 0x1_0000;
-    /// The next redistributor.
-    pub const NEXT: u64 = 0x2_0000;
-}
+// Registers of a redistributor's control frame, where its frame of SGIs and PPIs is, and the next redistributor.
+const GICR_TYPER: u64 = 0x8;
+const GICR_WAKER: u64 = 0x14;
+const GICR_SGI_FRAME: u64 = 0x1_0000;
+const GICR_NEXT: u64 = 0x2_0000;
 
 /// The GIC does not answer as its specification says.
 #[derive(Debug)]
@@ -66,16 +60,16 @@ fn poll(done: impl Fn() -> bool) -> Result<(), GicError> {
 /// See [`GicError`].
 pub fn start_distributor(gic: &Gic) -> Result<(), GicError> {
     let distributor = Registers::new(gic.distributor);
-    let written = || distributor.read32(registers::CTLR) & 1 << 31 == 0;
-    distributor.write32(registers::CTLR, 0);
+    let written = || distributor.read32(CTLR) & 1 << 31 == 0;
+    distributor.write32(CTLR, 0);
     poll(written)?;
-    let words = u64::from(distributor.read32(registers::TYPER) & 0x1f).wrapping_add(1);
+    let words = u64::from(distributor.read32(TYPER) & 0x1f).wrapping_add(1);
     for word in 1..words {
-        distributor.write32(registers::ICENABLER.wrapping_add(word.wrapping_mul(4)), u32::MAX);
-        distributor.write32(registers::IGROUPR.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+        distributor.write32(ICENABLER.wrapping_add(word.wrapping_mul(4)), u32::MAX);
+        distributor.write32(IGROUPR.wrapping_add(word.wrapping_mul(4)), u32::MAX);
     }
     // Affinity routing, group 1.
-    distributor.write32(registers::CTLR, 1 << 4 | 1 << 1);
+    distributor.write32(CTLR, 1 << 4 | 1 << 1);
     poll(written)
 }
 
@@ -84,21 +78,21 @@ pub fn enable_shared(gic: &Gic, intid: u32, core: Mpidr) {
     let distributor = Registers::new(gic.distributor);
     let id = u64::from(intid);
     // Of its three neighbours too, which are off.
-    distributor.write32(registers::IPRIORITYR.wrapping_add(id & !3), PRIORITY);
-    distributor.write64(registers::IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
-    distributor.write32(registers::ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
+    distributor.write32(IPRIORITYR.wrapping_add(id & !3), PRIORITY);
+    distributor.write64(IROUTER.wrapping_add(id.wrapping_mul(8)), core.value());
+    distributor.write32(ISENABLER.wrapping_add((id >> 5).wrapping_mul(4)), 1 << (id & 31));
 }
 
 /// GICR_TYPER's affinity, in MPIDR's layout.
 fn affinity_of(frame: u64) -> u64 {
-    let typer = Registers::new(frame).read64(control::TYPER) >> 32;
+    let typer = Registers::new(frame).read64(GICR_TYPER) >> 32;
     (typer & 0xff_ffff) | (typer & 0xff00_0000) << 8
 }
 
 /// Finds a core's redistributor: tried first is the frame at the core's place in the list (so
 /// that bring-up does not grow with the number of cores), then all.
 fn find_redistributor(gic: &Gic, core: &CoreLocal) -> Result<u64, GicError> {
-    let frames_of = |region: &Region| (region.start..region.end()).step_by(control::NEXT as usize);
+    let frames_of = |region: &Region| (region.start..region.end()).step_by(GICR_NEXT as usize);
     let frames = || gic.redistributors.iter().flat_map(frames_of);
     let has = |frame: &u64| affinity_of(*frame) == core.mpidr.value();
     frames().nth(core.id.index()).into_iter().chain(frames()).find(has).ok_or(GicError::NoRedistributor)
@@ -113,15 +107,15 @@ pub fn start_core(gic: &Gic, core: &CoreLocal) -> Result<(), GicError> {
     core.redistributor.store(frame, Relaxed);
     let redistributor = Registers::new(frame);
     // ProcessorSleep off; wait for ChildrenAsleep.
-    redistributor.write32(control::WAKER, redistributor.read32(control::WAKER) & !2);
-    poll(|| redistributor.read32(control::WAKER) & 4 == 0)?;
+    redistributor.write32(GICR_WAKER, redistributor.read32(GICR_WAKER) & !2);
+    poll(|| redistributor.read32(GICR_WAKER) & 4 == 0)?;
     let private = private(core);
-    private.write32(registers::IGROUPR, u32::MAX);
+    private.write32(IGROUPR, u32::MAX);
     for register in 0..8u64 {
-        private.write32(registers::IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY);
+        private.write32(IPRIORITYR.wrapping_add(register.wrapping_mul(4)), PRIORITY);
     }
     let own = 1 << DOORBELL | 1 << gic.maintenance | 1 << gic.timers.hypervisor;
-    private.write32(registers::ISENABLER, own | guest_timers(gic));
+    private.write32(ISENABLER, own | guest_timers(gic));
     // SRE, no bypass, EL1 may use the system register interface.
     write!("icc_sre_el2", 0xf);
     isb();
@@ -139,14 +133,14 @@ pub fn stop_core(core: &CoreLocal) {
     write!("icc_igrpen1_el1", 0);
     isb();
     let redistributor = Registers::new(core.redistributor.load(Relaxed));
-    redistributor.write32(control::WAKER, redistributor.read32(control::WAKER) | 2);
+    redistributor.write32(GICR_WAKER, redistributor.read32(GICR_WAKER) | 2);
     // If its children do not go to sleep, the firmware will say so.
-    let _ = poll(|| redistributor.read32(control::WAKER) & 4 != 0);
+    let _ = poll(|| redistributor.read32(GICR_WAKER) & 4 != 0);
 }
 
 /// The registers of this core's SGIs and PPIs.
 fn private(core: &CoreLocal) -> Registers {
-    Registers::new(core.redistributor.load(Relaxed).wrapping_add(control::SGI_FRAME))
+    Registers::new(core.redistributor.load(Relaxed).wrapping_add(GICR_SGI_FRAME))
 }
 
 fn guest_timers(gic: &Gic) -> u32 {
@@ -236,14 +230,14 @@ pub fn write_list(list: &mut ListRegisters, maintenance: Maintenance) {
 /// deactivate them.
 pub fn activate(core: &CoreLocal, private: u32) {
     if private != 0 {
-        self::private(core).write32(registers::ISACTIVER, private);
+        self::private(core).write32(ISACTIVER, private);
     }
 }
 
 /// Makes private interrupts (bits by INTID) inactive on this core.
 pub fn deactivate_private(core: &CoreLocal, private: u32) {
     if private != 0 {
-        self::private(core).write32(registers::ICACTIVER, private);
+        self::private(core).write32(ICACTIVER, private);
     }
 }
 
@@ -255,8 +249,8 @@ pub fn clean(core: &CoreLocal) {
     isb();
     let timers = guest_timers(&core.kernel().machine.gic);
     let private = private(core);
-    private.write32(registers::ICACTIVER, timers);
-    private.write32(registers::ICPENDR, timers);
+    private.write32(ICACTIVER, timers);
+    private.write32(ICPENDR, timers);
 }
 
 /// The physical side of forwarded interrupts.

@@ -111,11 +111,12 @@ fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
         return None;
     }
     let contexts = guest.domain().contexts().len() as u64;
-    let group = u64::from(guest.domain().member().is_some());
+    // Only members of groups have a watchdog.
+    let frame = if guest.domain().member().is_some() { watchdog::FRAME } else { 0 };
     // Each with its window.
     let windows: [(Device, u64, u64); 6] = [
-        (watchdog_refresh, watchdog::REFRESH, watchdog::FRAME.wrapping_mul(group)),
-        (watchdog_control, watchdog::CONTROL, watchdog::FRAME.wrapping_mul(group)),
+        (watchdog_refresh, watchdog::REFRESH, frame),
+        (|guest, access| watchdog(guest, |watchdog| watchdog.control(access, timer::now())), watchdog::CONTROL, frame),
         (console, 0x0900_0000, 0x1000),
         (control, 0x0904_0000, 0x1000),
         (|guest, access| gic(guest, access, Vgic::distributor_access), 0x0800_0000, 0x1_0000),
@@ -169,10 +170,6 @@ fn control(guest: &mut Guest<'_>, access: &Access) -> Outcome {
         transfer::said(guest.core, domain, said);
     }
     Outcome::Done(read.into())
-}
-
-fn watchdog_control(guest: &mut Guest<'_>, access: &Access) -> Outcome {
-    watchdog(guest, |watchdog| watchdog.control(access, timer::now()))
 }
 
 fn watchdog_refresh(guest: &mut Guest<'_>, access: &Access) -> Outcome {

@@ -11,7 +11,12 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     let register = guest.syndrome.system_register();
     let transfer = guest.syndrome.system_transfer_register();
     let is_read = guest.syndrome.is_system_read();
-    if let (Some(kind), false) = (sgi(register), is_read) {
+    let kind = match register {
+        (3, 0, 12, 11, 5) => Some(SgiKind::Group1),
+        (3, 0, 12, 11, 6 | 7) => Some(SgiKind::Group0),
+        _ => None,
+    };
+    if let (Some(kind), false) = (kind, is_read) {
         guest.count(ExitReason::Sgi);
         let value = guest.registers.get(transfer);
         let (domain, index) = (guest.domain(), usize::from(guest.context.index));
@@ -35,12 +40,4 @@ pub fn handle(guest: &mut Guest<'_>) -> Next {
     }
     guest.registers.skip();
     Next::Continue
-}
-
-fn sgi(register: (u8, u8, u8, u8, u8)) -> Option<SgiKind> {
-    match register {
-        (3, 0, 12, 11, 5) => Some(SgiKind::Group1),
-        (3, 0, 12, 11, 6 | 7) => Some(SgiKind::Group0),
-        _ => None,
-    }
 }

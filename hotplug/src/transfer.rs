@@ -185,9 +185,7 @@ pub fn bequeath(
     heir: DomainId,
 ) -> Option<Leaving> {
     let to = Heir::Domain(heir);
-    if let Some(receiver) = quotas.quota(heir)
-        && receiver.expect_some().is_ok()
-    {
+    if let Some(receiver) = quotas.quota(heir).filter(|receiver| receiver.expect_some().is_ok()) {
         if ledger.change(core, CoreEvent::Bequeath(domain, to)).is_ok() {
             return Some(Leaving { domain, heir: to, asked: false });
         }

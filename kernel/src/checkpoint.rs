@@ -125,57 +125,7 @@ impl Checkpoints {
         }
         kept.is_valid && !in_vain
     }
-}
 
-/// When the core that holds the domain's first context has to see to its next checkpoint; 0: never.
-pub fn alarm(core: &CoreLocal, domain: &Domain) -> u64 {
-    let here = domain.contexts().first().is_some_and(|first| first.seat.now() == Some(core.id));
-    let waits = |checkpoints: &&Checkpoints| here && !checkpoints.beats.load(Relaxed) && is_wanted(domain);
-    domain.checkpoints.as_ref().filter(waits).map_or(0, |checkpoints| checkpoints.due.load(Relaxed))
-}
-
-/// A standby has nothing to lose.
-fn is_wanted(domain: &Domain) -> bool {
-    domain.life.now().phase == Phase::Running && domain.member().is_some_and(|member| member.role() != Role::Standby)
-}
-
-/// The domain gave a sign of life: it is well now.
-pub fn beat(core: &CoreLocal, domain: &Domain) {
-    let Some(checkpoints) = &domain.checkpoints else { return };
-    checkpoints.beats.store(true, Relaxed);
-    if checkpoints.is_due() && is_wanted(domain) {
-        // Seen when this exit is over.
-        post_to(core, core, Requests::PAUSE);
-    }
-}
-
-/// A checkpoint is due for a domain of this core, or one stands still for its checkpoint.
-#[inline(never)] // its frame is large, and not to lie below all that `resume` calls
-pub fn attend(core: &CoreLocal) {
-    for domain in core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(|context| context.domain) {
-        let Some(checkpoints) = &domain.checkpoints else { continue };
-        let round = ROUND.fetch_add(1, Relaxed);
-        if checkpoints.is_due() && is_wanted(domain) && checkpoints.pause.begin(round) {
-            checkpoints.take(core, domain, round);
-        } else if let Some(round) = checkpoints.pause.gathering() {
-            checkpoints.stand_still(core, domain, round);
-        }
-    }
-    schedule::update_alarm(core);
-}
-
-/// Takes the domain's context out of this core.
-fn take_out(core: &CoreLocal, domain: &Domain) {
-    if let Some((slot, loaded)) = core.current().filter(|(_, loaded)| core::ptr::eq(loaded.domain, domain)) {
-        loaded.unload(core);
-        core.set_current(None);
-        if core.queue.is_ready(slot) {
-            loaded.count_stolen_from_now();
-        }
-    }
-}
-
-impl Checkpoints {
     fn take(&self, core: &CoreLocal, domain: &Domain, round: u64) {
         let began = timer::now();
         take_out(core, domain);
@@ -288,6 +238,54 @@ impl Checkpoints {
         control.clone_from(&kept.control);
         // Nobody waits for answers to what it was asked then.
         domain.contexts().iter().for_each(|context| control.withdraw(context.index));
+    }
+}
+
+/// When the core that holds the domain's first context has to see to its next checkpoint; 0: never.
+pub fn alarm(core: &CoreLocal, domain: &Domain) -> u64 {
+    let here = domain.contexts().first().is_some_and(|first| first.seat.now() == Some(core.id));
+    let waits = |checkpoints: &&Checkpoints| here && !checkpoints.beats.load(Relaxed) && is_wanted(domain);
+    domain.checkpoints.as_ref().filter(waits).map_or(0, |checkpoints| checkpoints.due.load(Relaxed))
+}
+
+/// A standby has nothing to lose.
+fn is_wanted(domain: &Domain) -> bool {
+    domain.life.now().phase == Phase::Running && domain.member().is_some_and(|member| member.role() != Role::Standby)
+}
+
+/// The domain gave a sign of life: it is well now.
+pub fn beat(core: &CoreLocal, domain: &Domain) {
+    let Some(checkpoints) = &domain.checkpoints else { return };
+    checkpoints.beats.store(true, Relaxed);
+    if checkpoints.is_due() && is_wanted(domain) {
+        // Seen when this exit is over.
+        post_to(core, core, Requests::PAUSE);
+    }
+}
+
+/// A checkpoint is due for a domain of this core, or one stands still for its checkpoint.
+#[inline(never)] // its frame is large, and not to lie below all that `resume` calls
+pub fn attend(core: &CoreLocal) {
+    for domain in core.queue.entries().filter_map(|(_, id)| domain::context(id)).map(|context| context.domain) {
+        let Some(checkpoints) = &domain.checkpoints else { continue };
+        let round = ROUND.fetch_add(1, Relaxed);
+        if checkpoints.is_due() && is_wanted(domain) && checkpoints.pause.begin(round) {
+            checkpoints.take(core, domain, round);
+        } else if let Some(round) = checkpoints.pause.gathering() {
+            checkpoints.stand_still(core, domain, round);
+        }
+    }
+    schedule::update_alarm(core);
+}
+
+/// Takes the domain's context out of this core.
+fn take_out(core: &CoreLocal, domain: &Domain) {
+    if let Some((slot, loaded)) = core.current().filter(|(_, loaded)| core::ptr::eq(loaded.domain, domain)) {
+        loaded.unload(core);
+        core.set_current(None);
+        if core.queue.is_ready(slot) {
+            loaded.count_stolen_from_now();
+        }
     }
 }
 

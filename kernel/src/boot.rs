@@ -72,8 +72,7 @@ impl Kernel {
 pub extern "C" fn primary_main(device_tree: u64) -> ! {
     let boot_ticks = timer::now();
     CoreLocal::set_this(None);
-    let boot_core = arch::boot::affinity();
-    let (machine, missing) = Machine::read(device_tree, boot_core);
+    let (machine, missing) = Machine::read(device_tree, arch::boot::affinity());
     if machine.uart.length != 0 && mmu::map(machine.uart.start, machine.uart.end(), mmu::Access::Device).is_ok() {
         console::start(Uart::new(machine.uart.start));
     }

@@ -157,12 +157,6 @@ pub fn physical_address(address: u64) -> Option<u64> {
     (found & 1 == 0).then_some(found & mmu::ADDRESS | address & mmu::PAGE.wrapping_sub(1))
 }
 
-/// PMCR_EL0.N, for MDCR_EL2.HPMN: all event counters are left to the (trapped) lower levels.
-fn event_counters() -> u64 {
-    let version = (read!("id_aa64dfr0_el1") >> 8) & 0xf;
-    if version == 0 || version == 0xf { 0 } else { (read!("pmcr_el0") >> 11) & 0x1f }
-}
-
 /// Sets whether waiting traps on this core, from the next guest's entry on.
 pub fn trap_waits(share: WaitTrap) {
     // RW; TSW, TACR, TIDCP, TSC, TID3; BSU=inner, FB; AMO, IMO, FMO; SWIO, VM. API/APK clear: pointer
@@ -178,8 +172,10 @@ pub fn set_traps() {
     write!("vpidr_el2", read!("midr_el1"));
     // RES1, TAM, TTA, TSM, TZ: SVE, SME, trace and activity monitors trap; FP and SIMD do not.
     write!("cptr_el2", 0x33ff | 1 << 30 | 1 << 20);
-    // Debug and PMU registers trap; all counters stay EL2's.
-    write!("mdcr_el2", 1 << 11 | 1 << 10 | 1 << 9 | 1 << 6 | 1 << 5 | event_counters());
+    // Debug and PMU registers trap. HPMN is PMCR_EL0.N: all event counters are left to the (trapped) lower levels.
+    let pmu_version = (read!("id_aa64dfr0_el1") >> 8) & 0xf;
+    let event_counters = if matches!(pmu_version, 0 | 0xf) { 0 } else { (read!("pmcr_el0") >> 11) & 0x1f };
+    write!("mdcr_el2", 1 << 11 | 1 << 10 | 1 << 9 | 1 << 6 | 1 << 5 | event_counters);
     write!("hstr_el2", 0);
     // EL1 reads the physical counter and has the physical timer.
     write!("cnthctl_el2", 3);

@@ -16,9 +16,8 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 pub const PAGE: u64 = 4096;
 /// Bytes that a level 2 block maps.
 pub const BLOCK: u64 = 2 << 20;
-const GIB: u64 = 1 << 30;
 /// Where the per-core copy windows stand: the last GiB of the 39-bit space.
-const WINDOWS: u64 = 511 * GIB;
+const WINDOWS: u64 = 511 << 30;
 
 /// A translation table of either stage (Arm ARM D8.3).
 #[repr(C, align(4096))]

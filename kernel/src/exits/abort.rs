@@ -107,9 +107,7 @@ pub fn data(guest: &mut Guest<'_>) -> Result<Next, Rule> {
 
 /// The device and the offset in its window, if the domain has a board.
 fn device_at(guest: &Guest<'_>, address: u64) -> Option<(Device, u64)> {
-    if !guest.domain().has_board() {
-        return None;
-    }
+    guest.domain().has_board().then_some(())?;
     let contexts = guest.domain().contexts().len() as u64;
     // Only members of groups have a watchdog.
     let frame = if guest.domain().member().is_some() { watchdog::FRAME } else { 0 };

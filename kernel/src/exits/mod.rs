@@ -113,11 +113,8 @@ pub extern "C" fn synchronous(registers: &mut Registers, core: &'static CoreLoca
         0x03..=0x0c | 0x11..=0x13 | class::SVE | class::SME => guest.undefined(),
         _ => guest.fault(Rule::UnknownException),
     };
-    match next {
-        // What this core posted to itself rang no doorbell: no guest is entered over a message.
-        Next::Continue if core.mailbox.is_empty() => guest.registers,
-        _ => schedule::resume(core),
-    }
+    // What this core posted to itself rang no doorbell: no guest is entered over a message.
+    if next == Next::Continue && core.mailbox.is_empty() { guest.registers } else { schedule::resume(core) }
 }
 
 /// An SError while a guest ran.

@@ -10,32 +10,28 @@ impl Registers {
         Self(base)
     }
 
-    fn at<T>(self, offset: u64) -> *mut T {
-        self.0.wrapping_add(offset) as *mut T
-    }
-
     /// Reads the register of 32 bits at `offset`.
     pub fn read32(self, offset: u64) -> u32 {
         // SAFETY: the machine description names this address as a device's, and boot
         // mapped it as device memory; reading has no effect on EL2's memory.
-        unsafe { self.at::<u32>(offset).read_volatile() }
+        unsafe { (self.0.wrapping_add(offset) as *mut u32).read_volatile() }
     }
 
     /// Reads the register of 64 bits at `offset`.
     pub fn read64(self, offset: u64) -> u64 {
         // SAFETY: as in `read32`.
-        unsafe { self.at::<u64>(offset).read_volatile() }
+        unsafe { (self.0.wrapping_add(offset) as *mut u64).read_volatile() }
     }
 
     /// Writes the register of 32 bits at `offset`.
     pub fn write32(self, offset: u64, value: u32) {
         // SAFETY: as in `read32`; GIC and UART registers do not write memory.
-        unsafe { self.at::<u32>(offset).write_volatile(value) }
+        unsafe { (self.0.wrapping_add(offset) as *mut u32).write_volatile(value) }
     }
 
     /// Writes the register of 64 bits at `offset`.
     pub fn write64(self, offset: u64, value: u64) {
         // SAFETY: as in `write32`.
-        unsafe { self.at::<u64>(offset).write_volatile(value) }
+        unsafe { (self.0.wrapping_add(offset) as *mut u64).write_volatile(value) }
     }
 }

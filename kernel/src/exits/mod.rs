@@ -1,7 +1,7 @@
 //! Why a guest came to EL2, and the answer.
 //!
-//! The vectors call [`synchronous`], [`interrupt`] and [`system_error`]. Each returns the registers to go on with: the caller's own, or those of whatever
-//! [`schedule::resume`] chooses when the caller may not go on.
+//! The vectors call [`synchronous`], [`interrupt`] and [`system_error`]. Each returns the registers to go on with: the
+//! caller's own, or those of whatever [`schedule::resume`] chooses when the caller may not go on.
 
 mod abort;
 mod call;

@@ -7,7 +7,7 @@ macro_rules! displayed {
         $($variant:ident $(($($value:ident: $type:ty),*))? = $text:literal,)*
     }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $name $(<$life>)? {
             $(#[doc = concat!("Displayed as `", $text, "`.")] $variant $(($($type),*))?,)*
         }

@@ -1,12 +1,18 @@
 //! Writes a flattened device tree, version 17, into a buffer (Devicetree Specification 0.4,
 //! chapter 5). The crate `vm-fdt` does the same with an allocator, which there is none of here.
 
-use crate::tree::{BEGIN_NODE, END, END_NODE, MAGIC, PROPERTY};
 use arrayvec::ArrayVec;
 use core::fmt::{self, Write};
 
 #[cfg(test)]
 mod tests;
+
+const MAGIC: u32 = 0xd00d_feed;
+/// Tokens of the structure block.
+const BEGIN_NODE: u32 = 1;
+const END_NODE: u32 = 2;
+const PROPERTY: u32 = 3;
+const END: u32 = 9;
 
 const HEADER_BYTES: usize = 40;
 /// The header, then a reservation map that holds nothing but its end.

@@ -1,4 +1,5 @@
 use super::*;
+use dtoolkit::{Node, Property};
 
 fn sample(out: &mut [u8]) -> Result<usize, TooSmall> {
     let mut tree = FdtWriter::new(out);
@@ -18,13 +19,14 @@ fn a_tree_is_read_as_it_was_written() {
     let mut out = [0xff; 1024];
     let length = sample(&mut out).unwrap();
     let tree = crate::tree::open(&out[..length]).unwrap();
-    assert_eq!(tree.total_size(), length);
+    assert_eq!(tree.data().len(), length);
     let root = tree.root();
-    assert_eq!(root.compatible().all().collect::<Vec<_>>(), ["a,b", "c"]);
-    assert_eq!(root.property("flag").unwrap().value, b"");
+    assert_eq!(root.compatible().unwrap().collect::<Vec<_>>(), ["a,b", "c"]);
+    assert_eq!(root.property("flag").unwrap().value(), b"");
     let child = tree.find_node("/child@1f").unwrap();
-    assert_eq!(child.property("reg").unwrap().value, [0, 0, 0, 1, 255, 255, 255, 255]);
-    assert_eq!(tree.strings().collect::<Vec<_>>(), ["compatible", "flag", "reg"]);
+    assert_eq!(child.property("reg").unwrap().value(), [0, 0, 0, 1, 255, 255, 255, 255]);
+    let names = tree.data().strip_suffix(b"compatible\0flag\0reg\0");
+    assert!(names.is_some(), "each name is there once, at the end");
     assert_eq!(tree.memory_reservations().count(), 0);
 }
 

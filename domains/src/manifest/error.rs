@@ -1,12 +1,13 @@
 //! The words in which a manifest is refused, on the host and at boot.
 
 use super::{COMPATIBLE, MAX_DOMAINS, MAX_GROUPS};
-use crate::tree::TreeError;
+use arrayvec::ArrayString;
 use core::fmt;
+use dtoolkit::error::FdtParseError;
 
 /// A fault of a manifest: where and what. Displays as in
 /// `domain linux: cores-start = 9: more than cores-max = 4`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestError<'a> {
     /// Where.
     pub place: Place<'a>,
@@ -14,12 +15,16 @@ pub struct ManifestError<'a> {
     pub reason: Reason<'a>,
 }
 
+/// The name of a property: no tree has longer ones.
+type PropertyName = ArrayString<31>;
+
 /// Words to choose from, shown one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words(pub &'static [&'static str]);
 
 crate::displayed! {
     /// What a node of a manifest is about.
+    #[derive(Copy)]
     pub enum Kind {
         Domain = "domain ",
         Group = "group ",
@@ -29,6 +34,7 @@ crate::displayed! {
 
 crate::displayed! {
     /// A place in a manifest: a node, or a property of one and its value.
+    #[derive(Copy)]
     pub enum Place<'a> {
         Manifest = "manifest",
         Node(kind: Kind, name: &'a str) = "{kind}{name}",
@@ -38,6 +44,7 @@ crate::displayed! {
 
 crate::displayed! {
     /// A property's value, as far as a message shows it; sizes in bytes are shown like addresses.
+    #[derive(Copy)]
     pub enum Value<'a> {
         Unknown = "",
         Text(text: &'a str) = " = \"{text}\"",
@@ -49,7 +56,7 @@ crate::displayed! {
 crate::displayed! {
     /// What is wrong.
     pub enum Reason<'a> {
-        Tree(error: TreeError) = "{error}",
+        Tree(error: FdtParseError) = "not a device tree: {error}",
         NotAManifest = "compatible is not \"{COMPATIBLE}\"",
         NoDomain = "no domain",
         TooManyDomains = "more than {MAX_DOMAINS} domains",
@@ -61,7 +68,7 @@ crate::displayed! {
         ThreeActions = "not three actions: of a primary, a standby, and one that was just promoted",
         ImpossibleAction(role: &'static str) = "cannot be done with a {role}",
         UnknownNode(name: &'a str) = "unknown node {name}",
-        UnknownProperty(name: &'a str) = "unknown property {name}",
+        UnknownProperty(name: PropertyName) = "unknown property {name}",
         Repeated = "there twice",
         Missing(key: &'static str) = "{key} is missing",
         NotText = "not a string",

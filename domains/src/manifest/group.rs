@@ -143,10 +143,10 @@ impl GroupSpec<'_> {
     }
 }
 
-properties! { |fields, key, value|
+properties! { |fields, key, property|
     ArrayVec<&'a str, MAX_MEMBERS> => {
         let mut members = Self::new();
-        for name in Split::read(fields, key, value)? {
+        for name in Split::read(fields, key, property)? {
             members.try_push(name).map_err(|_| fields.odd(Reason::MemberCount(MAX_MEMBERS)))?;
         }
         Ok(members)
@@ -158,7 +158,7 @@ impl<'a> Node<'a> for ErrorTable {
         ON.contains(&key)
     }
 
-    fn read(fields: Fields<'_, 'a>) -> Checked<'a, Self> {
+    fn read(fields: Fields<'a>) -> Checked<'a, Self> {
         let mut table = DEFAULTS;
         for (row, key) in table.iter_mut().zip(ON) {
             let Some(words) = fields.get::<Split<'a, char>>(key)? else { continue };

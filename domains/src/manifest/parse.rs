@@ -4,10 +4,12 @@
 use super::{Action, Board, COMPATIBLE, ImageFormat, Kind, Manifest, ManifestError, Place, Reason, Value, Words};
 use crate::protocol::ExpectedEnd;
 use crate::tree;
-use arrayvec::ArrayVec;
+use arrayvec::{ArrayString, ArrayVec};
 use core::ops::RangeInclusive;
 use core::str::Split;
-use fdt::node::FdtNode;
+use dtoolkit::Node as _;
+use dtoolkit::Property as _;
+use dtoolkit::fdt::{FdtNode, FdtProperty};
 
 /// A value, if nothing is wrong with it.
 pub(super) type Checked<'a, T> = Result<T, ManifestError<'a>>;
@@ -17,17 +19,17 @@ impl<'a> Manifest<'a> {
     pub fn parse(blob: &'a [u8]) -> Checked<'a, Self> {
         let whole = |reason| ManifestError { place: Place::Manifest, reason };
         let tree = tree::open(blob).map_err(|error| whole(Reason::Tree(error)))?;
-        let root = tree.find_node("/").ok_or(whole(Reason::NotAManifest))?;
-        if root.property("compatible").and_then(|property| text(property.value)) != Some(COMPATIBLE) {
+        let root = tree.root();
+        if root.property("compatible").and_then(|property| property.value_as().ok()) != Some(COMPATIBLE) {
             return Err(whole(Reason::NotAManifest));
         }
-        if let Some(other) = root.properties().find(|property| property.name != "compatible") {
-            return Err(whole(Reason::UnknownProperty(other.name)));
+        if let Some(other) = root.properties().find(|property| property.name() != "compatible") {
+            return Err(whole(unknown(&other)));
         }
         let mut manifest = Self { domains: ArrayVec::new(), groups: ArrayVec::new(), governor: None, power: None };
         for node in root.children() {
             let fields = Fields { node, kind: Kind::Setting };
-            let repeated = match node.name {
+            let repeated = match node.name() {
                 "domains" => fields.list(&mut manifest.domains, Kind::Domain, Reason::TooManyDomains)?,
                 "groups" => fields.list(&mut manifest.groups, Kind::Group, Reason::TooManyGroups)?,
                 "governor" => manifest.governor.replace(fields.whole()?).is_some(),
@@ -44,8 +46,8 @@ impl<'a> Manifest<'a> {
 
 /// The properties of one node.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'t, 'a> {
-    pub(super) node: FdtNode<'t, 'a>,
+pub(super) struct Fields<'a> {
+    pub(super) node: FdtNode<'a>,
     kind: Kind,
 }
 
@@ -55,13 +57,13 @@ pub(super) trait Node<'a>: Sized {
     fn knows(key: &str) -> bool;
 
     /// Reads it.
-    fn read(fields: Fields<'_, 'a>) -> Checked<'a, Self>;
+    fn read(fields: Fields<'a>) -> Checked<'a, Self>;
 }
 
 /// What a property can be.
 pub(super) trait Property<'a>: Sized {
-    /// The value in these bytes.
-    fn read(fields: Fields<'_, 'a>, key: &'static str, value: &'a [u8]) -> Checked<'a, Self>;
+    /// Its value.
+    fn read(fields: Fields<'a>, key: &'static str, property: FdtProperty<'a>) -> Checked<'a, Self>;
 }
 
 /// Defines a struct and how it is read. A field is a property by this name, with a default or needed, and, if there is a
@@ -80,7 +82,7 @@ macro_rules! node {
                 false $(|| node!(@knows key $type $(, $key)?))*
             }
 
-            fn read(fields: $crate::manifest::parse::Fields<'_, 'a>) -> $crate::manifest::parse::Checked<'a, Self> {
+            fn read(fields: $crate::manifest::parse::Fields<'a>) -> $crate::manifest::parse::Checked<'a, Self> {
                 $(let $field = node!(@read fields $($key $(, $default $(, $range)?)?)?)?;)*
                 Ok(Self { $($field,)* })
             }
@@ -101,15 +103,15 @@ impl<'a> Node<'a> for &'a str {
         false
     }
 
-    fn read(fields: Fields<'_, 'a>) -> Checked<'a, Self> {
-        Ok(fields.node.name)
+    fn read(fields: Fields<'a>) -> Checked<'a, Self> {
+        Ok(fields.node.name())
     }
 }
 
 macro_rules! properties {
-    (|$fields:ident, $key:ident, $value:ident| $($type:ty => $read:expr;)*) => {
+    (|$fields:ident, $key:ident, $property:ident| $($type:ty => $read:expr;)*) => {
         $(impl<'a> Property<'a> for $type {
-            fn read($fields: Fields<'_, 'a>, $key: &'static str, $value: &'a [u8]) -> Checked<'a, Self> {
+            fn read($fields: Fields<'a>, $key: &'static str, $property: dtoolkit::fdt::FdtProperty<'a>) -> Checked<'a, Self> {
                 $read
             }
         })*
@@ -117,46 +119,50 @@ macro_rules! properties {
 }
 pub(super) use properties;
 
-properties! { |fields, key, value|
-    u32 => fields.read(key, Reason::NotANumber(32), value.try_into().ok().map(Self::from_be_bytes));
-    u64 => fields.read(key, Reason::NotANumber(64), value.try_into().ok().map(Self::from_be_bytes));
-    bool => fields.within(key, u32::read(fields, key, value)?, 0..=1).map(|number| number == 1);
-    &'a str => fields.read(key, Reason::NotText, text(value));
-    Split<'a, char> => {
-        let list = value.strip_suffix(&[0]).and_then(|value| core::str::from_utf8(value).ok());
-        fields.read(key, Reason::NotText, list.map(|text| text.split('\0')))
+properties! { |fields, key, property|
+    u32 => fields.read(key, Reason::NotANumber(32), property.value_as().ok());
+    u64 => fields.read(key, Reason::NotANumber(64), property.value_as().ok());
+    bool => fields.within(key, u32::read(fields, key, property)?, 0..=1).map(|number| number == 1);
+    &'a str => {
+        let is_one = |text: &&str| !text.contains('\0');
+        fields.read(key, Reason::NotText, property.value_as().ok().filter(is_one))
     };
-    Option<u64> => u64::read(fields, key, value).map(Some);
-    Option<&'a str> => Property::read(fields, key, value).map(Some);
-    Board => fields.word(key, value, Self::from_name, &Self::NAMES);
-    ImageFormat => fields.word(key, value, Self::from_name, &Self::NAMES);
-    Action => fields.word(key, value, Self::from_name, &Self::NAMES);
-    ExpectedEnd => fields.word(key, value, Self::from_name, &Self::NAMES);
+    Split<'a, char> => {
+        fields.read(key, Reason::NotText, property.value_as::<&str>().ok().map(|list| list.split('\0')))
+    };
+    Option<u64> => u64::read(fields, key, property).map(Some);
+    Option<&'a str> => Property::read(fields, key, property).map(Some);
+    Board => fields.word(key, property, Self::from_name, &Self::NAMES);
+    ImageFormat => fields.word(key, property, Self::from_name, &Self::NAMES);
+    Action => fields.word(key, property, Self::from_name, &Self::NAMES);
+    ExpectedEnd => fields.word(key, property, Self::from_name, &Self::NAMES);
 }
 
-impl<'a> Fields<'_, 'a> {
+impl<'a> Fields<'a> {
     /// All that the node says.
     fn whole<T: Node<'a>>(self) -> Checked<'a, T> {
         if let Some(child) = self.node.children().next() {
-            return Err(self.odd(Reason::UnknownNode(child.name)));
+            return Err(self.odd(Reason::UnknownNode(child.name())));
         }
-        for (index, property) in self.node.properties().enumerate() {
-            if !T::knows(property.name) {
-                return Err(self.odd(Reason::UnknownProperty(property.name)));
-            }
-            if self.node.properties().take(index).any(|earlier| earlier.name == property.name) {
-                return Err(self.wrong(property.name, Value::Unknown, Reason::Repeated));
-            }
+        if let Some(property) = self.node.properties().find(|property| !T::knows(property.name())) {
+            return Err(self.odd(unknown(&property)));
         }
         T::read(self)
     }
 
     pub(super) fn get<T: Property<'a>>(self, key: &'static str) -> Checked<'a, Option<T>> {
-        self.node.property(key).map(|property| T::read(self, key, property.value)).transpose()
+        self.find(key)?.map(|property| T::read(self, key, property)).transpose()
+    }
+
+    fn find(self, key: &'static str) -> Checked<'a, Option<FdtProperty<'a>>> {
+        let mut found = self.node.properties().filter(|property| property.name() == key);
+        let Some(property) = found.next() else { return Ok(None) };
+        let repeated = found.next().map(|_| self.wrong(key, Value::Unknown, Reason::Repeated));
+        repeated.map_or(Ok(Some(property)), Err)
     }
 
     pub(super) fn needed<T: Property<'a>>(self, key: &'static str) -> Checked<'a, T> {
-        self.get(key)?.ok_or(self.odd(Reason::Missing(key)))
+        self.get(key)?.ok_or_else(|| self.odd(Reason::Missing(key)))
     }
 
     pub(super) fn or<T: Property<'a>>(self, key: &'static str, default: T) -> Checked<'a, T> {
@@ -165,24 +171,24 @@ impl<'a> Fields<'_, 'a> {
 
     pub(super) fn within(self, key: &'static str, number: u32, range: RangeInclusive<u32>) -> Checked<'a, u32> {
         let reason = Reason::OutOfRange((*range.start()).into(), (*range.end()).into());
-        range.contains(&number).then_some(number).ok_or(self.wrong(key, Value::Number(number.into()), reason))
+        range.contains(&number).then_some(number).ok_or_else(|| self.wrong(key, Value::Number(number.into()), reason))
     }
 
     /// What was read of the property, or `not`.
     fn read<T>(self, key: &'static str, not: Reason<'a>, read: Option<T>) -> Checked<'a, T> {
-        read.ok_or(self.wrong(key, Value::Unknown, not))
+        read.ok_or_else(|| self.wrong(key, Value::Unknown, not))
     }
 
     /// One of `words`, which are all that `find` knows.
     fn word<T>(
         self,
         key: &'static str,
-        value: &'a [u8],
+        property: FdtProperty<'a>,
         find: fn(&str) -> Option<T>,
         words: &'static [&'static str],
     ) -> Checked<'a, T> {
-        let text = Property::read(self, key, value)?;
-        find(text).ok_or(self.wrong(key, Value::Text(text), Reason::NotOneOf(Words(words))))
+        let text = Property::read(self, key, property)?;
+        find(text).ok_or_else(|| self.wrong(key, Value::Text(text), Reason::NotOneOf(Words(words))))
     }
 
     /// Fills a list with what its nodes say; false, for it may be there twice.
@@ -194,7 +200,7 @@ impl<'a> Fields<'_, 'a> {
     ) -> Checked<'a, bool> {
         let whole = |reason| Err(ManifestError { place: Place::Manifest, reason });
         if let Some(property) = self.node.properties().next() {
-            return whole(Reason::UnknownProperty(property.name));
+            return whole(unknown(&property));
         }
         for node in self.node.children() {
             if list.try_push(Fields { node, kind }.whole()?).is_err() {
@@ -205,15 +211,15 @@ impl<'a> Fields<'_, 'a> {
     }
 
     pub(super) fn odd(self, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: Place::Node(self.kind, self.node.name), reason }
+        ManifestError { place: Place::Node(self.kind, self.node.name()), reason }
     }
 
-    pub(super) fn wrong(self, key: &'a str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
-        ManifestError { place: Place::Property(self.kind, self.node.name, key, value), reason }
+    pub(super) fn wrong(self, key: &'static str, value: Value<'a>, reason: Reason<'a>) -> ManifestError<'a> {
+        ManifestError { place: Place::Property(self.kind, self.node.name(), key, value), reason }
     }
 }
 
-/// One string, with its final zero and no other.
-fn text(value: &[u8]) -> Option<&str> {
-    core::str::from_utf8(value.strip_suffix(&[0])?).ok().filter(|text| !text.contains('\0'))
+/// The reason to refuse a property that nobody knows; a tree's names are never too long for it.
+fn unknown<'a>(property: &FdtProperty<'_>) -> Reason<'a> {
+    Reason::UnknownProperty(ArrayString::from(property.name()).unwrap_or_default())
 }

@@ -79,21 +79,21 @@ impl<'a> DomainSpec<'a> {
             return Err(ManifestError { place: Place::Node(Kind::Domain, self.name), reason: Reason::BadName });
         }
         let [min, start, max, most] = [self.cores.min, self.cores.start, self.cores.max, MAX_CONTEXTS].map(u64::from);
-        let contexts = Reason::OutOfRange(1, most);
+        let contexts = || Reason::OutOfRange(1, most);
         let (base, size) = (self.memory.base, self.memory.size);
-        let granule = Reason::NotAMultipleOf(MEMORY_GRANULE);
+        let granule = || Reason::NotAMultipleOf(MEMORY_GRANULE);
         let on_devices = self.board == Board::Virt && base < BOARD_MEMORY_BASE;
         let ends_beyond = base.checked_add(size).is_none_or(|end| end > MEMORY_LIMIT);
         let load_offset = self.load_offset.unwrap_or(0);
         let offset_of_none = self.load_offset.is_some() && self.format != ImageFormat::Raw;
         let initramfs = self.initramfs.unwrap_or(self.image);
         let rules = [
-            (max == 0 || max > most, "cores-max", Value::Number(max), contexts),
-            (start == 0, "cores-start", Value::Number(start), contexts),
+            (max == 0 || max > most, "cores-max", Value::Number(max), contexts()),
+            (start == 0, "cores-start", Value::Number(start), contexts()),
             (start > max, "cores-start", Value::Number(start), Reason::MoreThan("cores-max", max)),
             (min > start, "cores-min", Value::Number(min), Reason::MoreThan("cores-start", start)),
-            (!base.is_multiple_of(MEMORY_GRANULE), "memory-base", Value::Address(base), granule),
-            (!size.is_multiple_of(MEMORY_GRANULE), "memory-size", Value::Address(size), granule),
+            (!base.is_multiple_of(MEMORY_GRANULE), "memory-base", Value::Address(base), granule()),
+            (!size.is_multiple_of(MEMORY_GRANULE), "memory-size", Value::Address(size), granule()),
             (on_devices, "memory-base", Value::Address(base), Reason::OverlapsBoard(BOARD_MEMORY_BASE)),
             (size == 0, "memory-size", Value::Address(size), Reason::Zero),
             (ends_beyond, "memory-size", Value::Address(size), Reason::EndsBeyond(MEMORY_LIMIT)),

@@ -3,7 +3,10 @@
 use crate::Args;
 use arrayvec::ArrayVec;
 use core::ops::Range;
-use fdt::{Fdt, node::FdtNode};
+use domains::tree;
+use dtoolkit::fdt::FdtNode;
+use dtoolkit::standard::NodeStandard;
+use dtoolkit::{Cells, Node, Property, ToCellInt};
 
 #[cfg(test)]
 mod tests;
@@ -58,28 +61,28 @@ pub enum BootError {
 impl<'a> Boot<'a> {
     /// Reads the device tree (Devicetree specification 0.4).
     pub fn read(tree: &'a [u8], entry_registers: u64) -> Result<Self, BootError> {
-        let tree = Fdt::new(tree).map_err(|_| BootError::NotATree)?;
+        let tree = tree::open(tree).map_err(|_| BootError::NotATree)?;
         let args = tree
             .find_node("/chosen")
             .and_then(|chosen| chosen.property("bootargs"))
-            .and_then(|property| property.as_str())
+            .and_then(|property| property.value_as().ok())
             .unwrap_or_default();
         let mpidrs: ArrayVec<u64, MAX_CONTEXTS> = tree
             .find_node("/cpus")
             .into_iter()
             .flat_map(|cpus| cpus.children())
-            .filter(|node| node.name.starts_with("cpu@"))
-            .filter_map(|node| node.property("reg")?.as_usize())
-            .map(|mpidr| mpidr as u64)
+            .filter(|node| node.name().starts_with("cpu@"))
+            .filter_map(|node| node.property("reg")?.value_as::<Cells>().ok()?.to_int().ok())
             .take(MAX_CONTEXTS)
             .collect();
         if mpidrs.is_empty() {
             return Err(BootError::NoCpu);
         }
-        let board = match first_region(tree.find_compatible(&["arm,pl011"])) {
+        let root = tree.root();
+        let board = match first_region(root.find_compatible("arm,pl011").next()) {
             None => Board::None,
             Some(uart) => {
-                let mut regions = regions(tree.find_compatible(&["arm,gic-v3"]));
+                let mut regions = regions(root.find_compatible("arm,gic-v3").next());
                 match (regions.next(), regions.next()) {
                     (Some(distributor), Some(redistributors)) => Board::Virt {
                         uart: uart.start,
@@ -100,14 +103,15 @@ impl<'a> Boot<'a> {
     }
 }
 
-fn first_region(node: Option<FdtNode<'_, '_>>) -> Option<Range<u64>> {
+fn first_region(node: Option<FdtNode<'_>>) -> Option<Range<u64>> {
     regions(node).next()
 }
 
 /// The regions in the node's `reg`.
-fn regions(node: Option<FdtNode<'_, '_>>) -> impl Iterator<Item = Range<u64>> {
-    node.and_then(FdtNode::reg).into_iter().flatten().filter_map(|region| {
-        let start = region.starting_address as u64;
-        Some(start..start.checked_add(region.size? as u64)?)
+fn regions(node: Option<FdtNode<'_>>) -> impl Iterator<Item = Range<u64>> {
+    let regions = node.and_then(|node| node.reg().ok().flatten()).into_iter().flatten();
+    regions.filter_map(|region| {
+        let start: u64 = region.address().ok()?;
+        Some(start..start.checked_add(region.size().ok()?)?)
     })
 }

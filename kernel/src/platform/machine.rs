@@ -2,8 +2,9 @@
 
 use arrayvec::ArrayVec;
 use core::ops::Range;
-use fdt::Fdt;
-use fdt::node::FdtNode;
+use dtoolkit::error::FdtErrorKind::{InvalidNodeName, InvalidPropertyName};
+use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
+use dtoolkit::{Cells, Node, Property, ToCellInt};
 use smp::core_id::{MAX_CORES, Mpidr};
 
 /// How PSCI is called.
@@ -82,15 +83,21 @@ pub struct Machine {
 impl Machine {
     /// What the tree at `address` describes, and what it lacks; `boot_core` is the affinity of the core that runs this.
     pub fn read(address: u64, boot_core: Mpidr) -> (Self, Option<&'static str>) {
+        let tree = address as *const u8;
         // SAFETY: boot mapped 2 MiB from here; the booting protocol puts the tree there, no
-        // longer than that; `fdt` checks magic and reads within its total size.
-        let Ok(tree) = (unsafe { Fdt::from_ptr(address as *const u8) }) else {
-            return (Self::default(), Some("device tree"));
+        // longer than that; `dtoolkit` checks it and reads within its total size.
+        let tree = match unsafe { Fdt::from_raw(tree) } {
+            Ok(tree) => tree,
+            // Boards have longer names than the specification allows.
+            // SAFETY: as above; all that went before that name was found to be right.
+            Err(error) if matches!(error.kind, InvalidNodeName | InvalidPropertyName) => unsafe {
+                Fdt::from_raw_unchecked(tree)
+            },
+            Err(_) => return (Self::default(), Some("device tree")),
         };
-        let mut machine = Self { tree: address..address.wrapping_add(tree.total_size() as u64), ..Self::default() };
+        let mut machine = Self { tree: address..address.wrapping_add(tree.data().len() as u64), ..Self::default() };
         let mut conduit = None;
-        let nodes = tree.find_node("/").into_iter().flat_map(|root| root.children());
-        nodes.for_each(|node| machine.take(node, &mut conduit));
+        children(tree.root()).for_each(|node| machine.take(node, &mut conduit));
         let boot_index = machine.cores.iter().position(|core| *core == boot_core);
         let parts = [
             (boot_index.is_some(), "the boot core's cpu node"),
@@ -117,86 +124,84 @@ impl Machine {
     }
 
     /// Takes what a node of the root says.
-    fn take(&mut self, node: FdtNode<'_, '_>, conduit: &mut Option<Conduit>) {
-        match node.name.split('@').next().unwrap_or_default() {
-            "cpus" => {
-                self.cores = node.children().filter_map(core_affinity).take(MAX_CORES).collect();
-                let states = node.children().filter(|child| child.name == "idle-states");
-                self.break_even_us = states.flat_map(|states| states.children().filter_map(min_residency)).max();
-            }
-            "memory" => self.ram = regions(node).next().unwrap_or_default(),
+    fn take(&mut self, node: FdtNode<'_>, conduit: &mut Option<Conduit>) {
+        match node.name_without_address() {
+            "cpus" => children(node).for_each(|child| self.take_cpu(child)),
+            "memory" => self.ram = region(node, 0).unwrap_or_default(),
             "chosen" => self.archive = archive(node).unwrap_or_default(),
             // Looking for a property costs most of the time here: once for each node.
-            _ => node
-                .compatible()
-                .into_iter()
-                .flat_map(|list| list.all())
-                .for_each(|kind| self.take_device(node, kind, conduit)),
+            _ => node.compatible().into_iter().flatten().for_each(|kind| self.take_device(node, kind, conduit)),
         }
     }
 
-    fn take_device(&mut self, node: FdtNode<'_, '_>, kind: &str, conduit: &mut Option<Conduit>) {
+    /// Takes what a node of the CPUs says. An idle state has its break-even (devicetree binding `idle-states.yaml`).
+    fn take_cpu(&mut self, node: FdtNode<'_>) {
+        match node.name_without_address() {
+            "cpu" => self.cores.extend(number(node, "reg").map(Mpidr::from_raw).filter(|_| !self.cores.is_full())),
+            "idle-states" => {
+                let break_evens = children(node).filter_map(|state| number(state, "min-residency-us"));
+                self.break_even_us = break_evens.max().map(|us| us as u32);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_device(&mut self, node: FdtNode<'_>, kind: &str, conduit: &mut Option<Conduit>) {
         match kind {
             "arm,pl011" if self.uart.length == 0 => {
-                self.uart = regions(node).next().unwrap_or_default();
+                self.uart = region(node, 0).unwrap_or_default();
                 self.uart_interrupt = interrupt(node, 0).unwrap_or(0);
             }
             "arm,gic-v3" => {
-                let mut frames = regions(node);
-                self.gic.distributor = frames.next().map_or(0, |distributor| distributor.start);
-                self.gic.redistributors = frames.take(8).collect();
+                self.gic.distributor = region(node, 0).map_or(0, |distributor| distributor.start);
+                self.gic.redistributors = (1..9).map_while(|index| region(node, index)).collect();
                 self.gic.maintenance = interrupt(node, 0).unwrap_or(0);
             }
             "arm,armv8-timer" => self.gic.timers = timers(node).unwrap_or_default(),
             "arm,psci-1.0" | "arm,psci-0.2" => {
-                let method = node.property("method").and_then(|method| method.as_str());
-                *conduit = method.map(|method| if method == "hvc" { Conduit::Hvc } else { Conduit::Smc });
+                let method = property(node, "method").and_then(|method| method.value_as().ok());
+                *conduit = method.map(|method: &str| if method == "hvc" { Conduit::Hvc } else { Conduit::Smc });
             }
             _ => {}
         }
     }
 }
 
-/// A big-endian number of one or two cells.
-fn number(bytes: &[u8]) -> Option<u64> {
-    match bytes.len() {
-        4 => Some(u64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
-        8 => Some(u64::from_be_bytes(bytes.try_into().ok()?)),
-        _ => None,
-    }
+// Out of line, as is a node's `children`: else what the crate does there is in each place that looks for something.
+#[inline(never)]
+fn property<'a>(node: FdtNode<'a>, name: &str) -> Option<FdtProperty<'a>> {
+    node.property(name)
 }
 
-fn core_affinity(node: FdtNode<'_, '_>) -> Option<Mpidr> {
-    node.name.starts_with("cpu@").then_some(())?;
-    Some(Mpidr::from_raw(number(node.property("reg")?.value)?))
+#[inline(never)]
+fn children<'a>(node: FdtNode<'a>) -> impl Iterator<Item = FdtNode<'a>> {
+    node.children()
 }
 
-/// An idle state's break-even (devicetree binding `idle-states.yaml`).
-fn min_residency(state: FdtNode<'_, '_>) -> Option<u32> {
-    Some(number(state.property("min-residency-us")?.value)? as u32)
+/// A property that is a number of one or two cells.
+fn number(node: FdtNode<'_>, name: &str) -> Option<u64> {
+    property(node, name)?.value_as::<Cells>().ok()?.to_int().ok()
 }
 
-fn regions<'a>(node: FdtNode<'_, 'a>) -> impl Iterator<Item = Region> + 'a {
-    node.raw_reg()
-        .into_iter()
-        .flatten()
-        .filter_map(|reg| Some(Region { start: number(reg.address)?, length: number(reg.size)? }))
+/// The `index`-th region of a node's `reg`.
+#[inline(never)]
+fn region(node: FdtNode<'_>, index: usize) -> Option<Region> {
+    let region = node.reg().ok()??.nth(index)?;
+    Some(Region { start: region.address().ok()?, length: region.size().ok()? })
 }
 
-fn archive(chosen: FdtNode<'_, '_>) -> Option<Range<u64>> {
-    let value = |name| number(chosen.property(name)?.value);
-    Some(value("linux,initrd-start")?..value("linux,initrd-end")?)
+fn archive(chosen: FdtNode<'_>) -> Option<Range<u64>> {
+    Some(number(chosen, "linux,initrd-start")?..number(chosen, "linux,initrd-end")?)
 }
 
 /// The INTID of a node's `index`-th interrupt (GICv3 binding: three cells, type, number, flags).
-fn interrupt(node: FdtNode<'_, '_>, index: usize) -> Option<u32> {
-    let cells = node.property("interrupts")?.value.chunks_exact(12).nth(index)?;
-    let kind = number(cells.get(..4)?)?;
-    let id = number(cells.get(4..8)?)? as u32;
-    Some(id.wrapping_add(if kind == 0 { 32 } else { 16 }))
+fn interrupt(node: FdtNode<'_>, index: usize) -> Option<u32> {
+    let [kind, number, _] = property(node, "interrupts")?.as_prop_encoded_array([1; 3]).ok()?.nth(index)?;
+    let first = if kind.to_int::<u32>().ok()? == 0 { 32 } else { 16 };
+    Some(number.to_int::<u32>().ok()?.wrapping_add(first))
 }
 
-fn timers(node: FdtNode<'_, '_>) -> Option<Timers> {
+fn timers(node: FdtNode<'_>) -> Option<Timers> {
     // The binding's order: secure, non-secure, virtual, hypervisor.
     Some(Timers { physical: interrupt(node, 1)?, virtual_: interrupt(node, 2)?, hypervisor: interrupt(node, 3)? })
 }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use dtoolkit::{Node, Property};
+
 use crate::failure::{Code, Failure};
 use crate::process::{Limit, capture};
 
@@ -32,7 +34,7 @@ fn move_away(blob: &mut [u8], absent: &[u32]) -> Option<()> {
     for index in absent {
         let tree = domains::tree::open(blob).ok()?;
         let node = tree.find_node(&format!("/cpus/cpu@{index}"))?;
-        let reg = node.property("reg")?.value;
+        let reg = node.property("reg")?.value_as::<&[u8]>().ok()?;
         let value = (NOWHERE + u64::from(*index)).to_be_bytes();
         let value = value.get(8usize.checked_sub(reg.len())?..)?.to_vec();
         let offset = (reg.as_ptr() as usize).checked_sub(blob.as_ptr() as usize)?;

@@ -82,10 +82,7 @@ impl<'a> Entry<'a> {
 }
 
 fn number(header: &[u8], at: usize) -> Option<usize> {
-    let digits = header.get(at..at.checked_add(8)?)?;
     // `from_str_radix` would also take a sign.
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    usize::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    header.get(at..)?.get(..8)?.iter().try_fold(0, |number, byte| Some(number << 4 | digit(byte)? as usize))
 }

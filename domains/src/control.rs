@@ -98,8 +98,8 @@ fn bit(context: u16) -> Contexts {
 pub struct Control {
     uart: Pl011,
     ready: bool,
-    offline: Contexts,
-    online: Contexts,
+    /// What is asked, by wish.
+    asked: [Contexts; Wish::ALL.len()],
     /// Contexts that were offered a core since they were last on.
     offered: Contexts,
     /// What the guest is in its group, and since which epoch, until it was told.
@@ -113,12 +113,9 @@ pub struct Control {
 impl Control {
     /// Asks for something. The newer of two that contradict each other counts.
     pub fn ask(&mut self, request: Request) {
-        let bit = bit(request.context);
-        self.offline &= !bit;
-        self.online &= !bit;
-        match request.wish {
-            Wish::Offline => self.offline |= bit,
-            Wish::Online => self.online |= bit,
+        for (wish, asked) in Wish::ALL.into_iter().zip(&mut self.asked) {
+            *asked &= !bit(request.context);
+            *asked |= if wish == request.wish { bit(request.context) } else { 0 };
         }
         self.refill();
     }
@@ -141,8 +138,7 @@ impl Control {
     /// Asks no more for anything about this context.
     pub fn withdraw(&mut self, context: u16) {
         self.offered &= !bit(context);
-        self.offline &= !bit(context);
-        self.online &= !bit(context);
+        self.asked.iter_mut().for_each(|asked| *asked &= !bit(context));
     }
 
     /// Says what it is in its group from now on.
@@ -153,14 +149,10 @@ impl Control {
 
     /// Takes the next request.
     pub fn take(&mut self) -> Option<Request> {
-        for (wish, set) in [(Wish::Offline, &mut self.offline), (Wish::Online, &mut self.online)] {
-            if *set != 0 {
-                let context = set.trailing_zeros() as u16;
-                *set &= set.wrapping_sub(1);
-                return Some(Request { wish, context });
-            }
-        }
-        None
+        let (wish, asked) = Wish::ALL.into_iter().zip(&mut self.asked).find(|(_, asked)| **asked != 0)?;
+        let context = asked.trailing_zeros() as u16;
+        *asked &= asked.wrapping_sub(1);
+        Some(Request { wish, context })
     }
 
     /// What the guest reads from the PL011, or 0, and what it has said, if this ends a line that says something.

@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// Where the structures begin in a guest's addresses; nothing of the board is there.
 pub const BASE: u64 = 0x090a_0000;
 
-/// One context's structure; by default of one that always ran.
+/// One context's structure.
 #[repr(C, align(64))]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StolenTime {
     revision: AtomicU32,
     attributes: AtomicU32,
@@ -16,6 +16,11 @@ pub struct StolenTime {
 }
 
 impl StolenTime {
+    /// Of a context that always ran.
+    const fn new() -> Self {
+        Self { revision: AtomicU32::new(0), attributes: AtomicU32::new(0), nanoseconds: AtomicU64::new(0) }
+    }
+
     /// Others ran for so long; by the context's core only.
     pub fn add(&self, nanoseconds: u64) {
         self.nanoseconds.store(self.nanoseconds.load(Relaxed).wrapping_add(nanoseconds), Relaxed);
@@ -40,15 +45,7 @@ pub struct StolenPages([StolenTime; 128]);
 impl StolenPages {
     /// For contexts that always ran. A constant: it is too large for a stack.
     pub const fn new() -> Self {
-        Self(
-            [const {
-                StolenTime {
-                    revision: AtomicU32::new(0),
-                    attributes: AtomicU32::new(0),
-                    nanoseconds: AtomicU64::new(0),
-                }
-            }; 128],
-        )
+        Self([const { StolenTime::new() }; 128])
     }
 
     /// The structure of the context with that index, of which there are at most 128.

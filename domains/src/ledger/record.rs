@@ -107,35 +107,31 @@ const fn word(code: u64, owner: u64, heir: u64) -> u64 {
 /// The word after `event`, without decoding it: this is on the way of every core that moves.
 #[inline(always)]
 pub(super) fn after(bits: u64, event: CoreEvent) -> Option<u64> {
-    use CoreEvent as Event;
+    use code::{ASKED, FAILED, IDLE, OFF, OWNED, RELEASING, WAKING};
     let (code, owner, heir) = (bits >> 8 & 0xff, bits & 0xff, bits >> 16 & 0xff);
     let inherited = match heir {
-        0 => word(code::IDLE, 0, 0),
-        Heir::OFF => word(code::OFF, 0, Heir::OFF),
-        domain => word(code::OWNED, domain, 0),
+        0 => word(IDLE, 0, 0),
+        Heir::OFF => word(OFF, 0, Heir::OFF),
+        domain => word(OWNED, domain, 0),
     };
-    let held = |held| if held { Heir::OFF } else { 0 };
+    let off = |held| word(OFF, 0, if held { Heir::OFF } else { 0 });
+    let is = |state, domain| code == state && owner == number(domain);
     let (possible, next) = match event {
-        Event::Wake(to) => (code == code::OFF && heir == 0 && to != Heir::Off, word(code::WAKING, 0, to.to_bits())),
-        Event::Hold(hold) => (code == code::OFF, word(code::OFF, 0, held(hold))),
-        Event::CameUp => (code == code::WAKING, inherited),
-        Event::SwitchOff { held: hold } => (code == code::IDLE, word(code::OFF, 0, held(hold))),
-        Event::Claim(domain) => (code == code::IDLE, word(code::OWNED, number(domain), 0)),
-        Event::Ask(domain, to) => {
-            (code == code::OWNED && owner == number(domain), word(code::ASKED, owner, to.to_bits()))
+        CoreEvent::Wake(to) => (code == OFF && heir == 0 && to != Heir::Off, word(WAKING, 0, to.to_bits())),
+        CoreEvent::Hold(held) => (code == OFF, off(held)),
+        CoreEvent::CameUp => (code == WAKING, inherited),
+        CoreEvent::SwitchOff { held } => (code == IDLE, off(held)),
+        CoreEvent::Claim(domain) => (code == IDLE, word(OWNED, number(domain), 0)),
+        CoreEvent::Ask(domain, to) => (is(OWNED, domain), word(ASKED, owner, to.to_bits())),
+        CoreEvent::Cancel => (code == ASKED, word(OWNED, owner, 0)),
+        CoreEvent::BeginRelease(domain) => {
+            (matches!(code, OWNED | ASKED) && owner == number(domain), word(RELEASING, owner, heir))
         }
-        Event::Cancel => (code == code::ASKED, word(code::OWNED, owner, 0)),
-        Event::BeginRelease(domain) => {
-            let owned = matches!(code, code::OWNED | code::ASKED) && owner == number(domain);
-            (owned, word(code::RELEASING, owner, heir))
-        }
-        Event::Bequeath(domain, to) => {
-            (code == code::OWNED && owner == number(domain), word(code::RELEASING, owner, to.to_bits()))
-        }
-        Event::FinishRelease(domain) => (code == code::RELEASING && owner == number(domain), inherited),
-        Event::Disinherit(domain) => (code == code::RELEASING && owner == number(domain), word(code::IDLE, 0, 0)),
-        Event::Keep(domain) => (code == code::RELEASING && owner == number(domain), word(code::OWNED, owner, 0)),
-        Event::Fail => (!matches!(code, code::OFF | code::FAILED), word(code::FAILED, 0, 0)),
+        CoreEvent::Bequeath(domain, to) => (is(OWNED, domain), word(RELEASING, owner, to.to_bits())),
+        CoreEvent::FinishRelease(domain) => (is(RELEASING, domain), inherited),
+        CoreEvent::Disinherit(domain) => (is(RELEASING, domain), word(IDLE, 0, 0)),
+        CoreEvent::Keep(domain) => (is(RELEASING, domain), word(OWNED, owner, 0)),
+        CoreEvent::Fail => (!matches!(code, OFF | FAILED), word(FAILED, 0, 0)),
     };
     possible.then_some((bits & !STATE).wrapping_add(STATE + 1) | next)
 }

@@ -17,9 +17,9 @@ pub const IRQ_ENABLE: u32 = 0xC600_0004;
 /// Answers 0 in x0, the cores that the domain owns in x1, those that it is granted in x2, and its contexts that are on
 /// in x3.
 pub const CORES: u32 = 0xC600_0005;
-/// Takes the next request about a core: 0 in x0, a [`CoreRequest`] in x1, the index of the context that is meant in
-/// x2. [`CORE_REQUEST_SGI`] becomes pending for context 0 when there is one. The domain obeys by CPU_OFF on that
-/// context, or by CPU_ON.
+/// Takes the next request about a core: 0 in x0, a [`Wish`](crate::control::Wish) in x1, or 0 for none, and the index of
+/// the context that is meant in x2. [`CORE_REQUEST_SGI`] becomes pending for context 0 when there is one. The domain
+/// obeys by CPU_OFF on that context, or by CPU_ON.
 pub const CORE_REQUEST: u32 = 0xC600_0006;
 /// Tells that an offline request is not obeyed: x1 = index of the context, x2 = [`CORE_BUSY`] or [`CORE_REFUSED`].
 pub const CORE_ANSWER: u32 = 0xC600_0007;
@@ -49,18 +49,6 @@ pub const CORE_REFUSED: u64 = 2;
 pub const TO_POOL: u64 = 0xffff;
 /// [`CORE_ORDER`]: off.
 pub const TO_OFF: u64 = 0xfffe;
-
-/// What [`CORE_REQUEST`] answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub enum CoreRequest {
-    /// Nothing is asked.
-    None = 0,
-    /// The context is to go off.
-    Offline = 1,
-    /// The context can be switched on: there is a core for it.
-    Online = 2,
-}
 
 /// The version that [`VERSION`] answers and [`REVISION_CALL`] splits.
 pub const INTERFACE_VERSION: u32 = 0x0001_0000;

@@ -54,7 +54,6 @@ impl DomainResult<'_> {
 impl fmt::Display for DomainResult<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, end, boots, expected } = self;
-        let (end, expected, word) = (end.name(), expected.name(), self.word());
-        write!(out, "domain: name={name} end={end} boots={boots} expected={expected} {word}")
+        write!(out, "domain: name={name} end={end} boots={boots} expected={expected} {}", self.word())
     }
 }

@@ -4,10 +4,11 @@ use crate::arch::{Conduit, call, call_wide};
 use crate::pack::pack;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
+use domains::control::Wish;
 use domains::protocol::ReportKey;
 use domains::protocol::hypercall::{
-    CONSOLE_WRITE, CORE_ANSWER, CORE_BUSY, CORE_ORDER, CORE_REFUSED, CORE_REQUEST, CORES, CoreRequest, EXIT, GROUP,
-    HEARTBEAT, IRQ_ENABLE, REPORT, TO_OFF, TO_POOL, UID_CALL, UID_WORDS,
+    CONSOLE_WRITE, CORE_ANSWER, CORE_BUSY, CORE_ORDER, CORE_REFUSED, CORE_REQUEST, CORES, EXIT, GROUP, HEARTBEAT,
+    IRQ_ENABLE, REPORT, TO_OFF, TO_POOL, UID_CALL, UID_WORDS,
 };
 
 pub use domains::manifest::Role;
@@ -79,8 +80,8 @@ pub enum Request {
 
 /// Takes the next request; to be called until there is none, by context 0, which [`CORE_REQUEST_SGI`] tells.
 pub fn core_request() -> Option<Request> {
-    const OFFLINE: u64 = CoreRequest::Offline as u64;
-    const ONLINE: u64 = CoreRequest::Online as u64;
+    const OFFLINE: u64 = Wish::Offline as u64;
+    const ONLINE: u64 = Wish::Online as u64;
     match invoke([u64::from(CORE_REQUEST), 0, 0, 0, 0, 0, 0, 0]) {
         [0, OFFLINE, context, _] => Some(Request::Offline(context as usize)),
         [0, ONLINE, context, _] => Some(Request::Online(context as usize)),

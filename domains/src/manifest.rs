@@ -192,8 +192,8 @@ node! {
         min: u32 = "cores-min" or 1;
         /// As many as it starts with; default 1.
         start: u32 = "cores-start" or 1;
-        /// At most as many, and the number of its contexts; default as it starts with.
-        max: u32 = "cores-max" or start;
+        /// At most as many, and the number of its contexts, 1 to [`MAX_CONTEXTS`]; default as it starts with.
+        max: u32 = "cores-max" or start, 1..=MAX_CONTEXTS;
     }
 }
 

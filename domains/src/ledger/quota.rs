@@ -34,9 +34,13 @@ impl QuotaCounts {
         self.owned as u64 | (self.granted as u64) << 16 | (self.leaving as u64) << 32 | (self.coming as u64) << 48
     }
 
-    fn from_word(word: u64) -> Self {
-        let [owned, granted, leaving, coming] = [0, 16, 32, 48].map(|shift| (word >> shift) as u16);
-        Self { owned, coming, granted, leaving }
+    const fn from_word(word: u64) -> Self {
+        Self {
+            owned: word as u16,
+            granted: (word >> 16) as u16,
+            leaving: (word >> 32) as u16,
+            coming: (word >> 48) as u16,
+        }
     }
 }
 

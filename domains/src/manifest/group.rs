@@ -1,8 +1,7 @@
 //! Groups: a primary, its standbys, and what follows when one of them fails.
 
 use super::parse::{Checked, Fields, Node, Property, node, properties};
-use super::validate::check;
-use super::validate::is_name;
+use super::validate::{check, is_name};
 use super::{Kind, MEMORY_GRANULE, Manifest, ManifestError, Place, Reason, Value, Words};
 use arrayvec::ArrayVec;
 use core::str::Split;

@@ -78,8 +78,7 @@ impl<'a> DomainSpec<'a> {
         if !is_name(self.name) {
             return Err(ManifestError { place: Place::Node(Kind::Domain, self.name), reason: Reason::BadName });
         }
-        let [min, start, max, most] = [self.cores.min, self.cores.start, self.cores.max, MAX_CONTEXTS].map(u64::from);
-        let contexts = || Reason::OutOfRange(1, most);
+        let [min, start, max] = [self.cores.min, self.cores.start, self.cores.max].map(u64::from);
         let (base, size) = (self.memory.base, self.memory.size);
         let granule = || Reason::NotAMultipleOf(MEMORY_GRANULE);
         let on_devices = self.board == Board::Virt && base < BOARD_MEMORY_BASE;
@@ -88,8 +87,7 @@ impl<'a> DomainSpec<'a> {
         let offset_of_none = self.load_offset.is_some() && self.format != ImageFormat::Raw;
         let initramfs = self.initramfs.unwrap_or(self.image);
         let rules = [
-            (max == 0 || max > most, "cores-max", Value::Number(max), contexts()),
-            (start == 0, "cores-start", Value::Number(start), contexts()),
+            (start == 0, "cores-start", Value::Number(start), Reason::OutOfRange(1, MAX_CONTEXTS.into())),
             (start > max, "cores-start", Value::Number(start), Reason::MoreThan("cores-max", max)),
             (min > start, "cores-min", Value::Number(min), Reason::MoreThan("cores-start", start)),
             (!base.is_multiple_of(MEMORY_GRANULE), "memory-base", Value::Address(base), granule()),

@@ -9,7 +9,7 @@
 use crate::manifest::{MAX_CONTEXTS, Role};
 use crate::mmio::{Access, Level};
 use crate::pl011::Pl011;
-use arrayvec::{ArrayString, ArrayVec};
+use arrayvec::ArrayString;
 use core::fmt::Write;
 
 #[cfg(test)]
@@ -96,7 +96,8 @@ fn bit(context: u16) -> Contexts {
 /// A control port; by default at reset, with nothing to ask.
 #[derive(Clone, Debug, Default)]
 pub struct Control {
-    uart: Pl011,
+    /// A whole line that goes out fits in.
+    uart: Pl011<LONGEST>,
     ready: bool,
     /// What is asked, by wish.
     asked: [Contexts; Wish::ALL.len()],
@@ -104,8 +105,6 @@ pub struct Control {
     offered: Contexts,
     /// What the guest is in its group, and since which epoch, until it was told.
     role: Option<(Role, u32)>,
-    /// The rest of the line that goes out, last byte first.
-    out: ArrayVec<u8, LONGEST>,
     /// What has come of the guest's line.
     line: Typed<LINE>,
 }
@@ -160,7 +159,7 @@ impl Control {
         let (read, sent) = self.uart.access(access);
         let said = sent.and_then(|byte| self.hear(byte));
         self.ready |= said == Some(Said::Ready);
-        // A read makes room, and so does switching the FIFO on.
+        // A read makes room, and so does switching the FIFO on or off.
         self.refill();
         (read, said)
     }
@@ -170,26 +169,22 @@ impl Control {
         self.uart.line()
     }
 
+    /// Says the next line, if the guest listens and has read the one before.
     fn refill(&mut self) {
-        while self.ready {
-            if self.out.is_empty() {
-                let mut text = ArrayString::<LONGEST>::new();
-                let _ = match self.role.take() {
-                    Some((Role::Standby, epoch)) => writeln!(text, "standby {epoch}"),
-                    Some((_, epoch)) => writeln!(text, "primary {epoch}"),
-                    None => {
-                        let Some(Request { wish, context }) = self.take() else { return };
-                        writeln!(text, "{wish} {context}")
-                    }
-                };
-                self.out.extend(text.bytes().rev());
+        if !self.ready || !self.uart.is_empty() {
+            return;
+        }
+        let mut line = ArrayString::<LONGEST>::new();
+        let _ = match self.role.take() {
+            Some((Role::Standby, epoch)) => writeln!(line, "standby {epoch}"),
+            Some((_, epoch)) => writeln!(line, "primary {epoch}"),
+            None => {
+                let Some(Request { wish, context }) = self.take() else { return };
+                writeln!(line, "{wish} {context}")
             }
-            while let Some(byte) = self.out.last() {
-                if self.uart.receive(*byte).is_err() {
-                    return;
-                }
-                self.out.pop();
-            }
+        };
+        for byte in line.bytes() {
+            let _ = self.uart.receive(byte);
         }
     }
 

@@ -79,6 +79,11 @@ impl<const ROOM: usize> Pl011<ROOM> {
         if self.raw & self.register(IMSC) == 0 { Level::Low } else { Level::High }
     }
 
+    /// Whether the guest has read all input.
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty()
+    }
+
     /// A byte arrives.
     ///
     /// # Errors

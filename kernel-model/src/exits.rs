@@ -128,7 +128,7 @@ pub fn refresh(core: &'static CoreLocal, context: &'static Context) -> bool {
         watchdog.patience()
     };
     if let Some(patience) = patience {
-        takeover::refreshed(core, domain, patience);
+        takeover::beat(core, domain, patience);
     }
     go_on(core, Next::Continue);
     life.is_loaded(core, context)

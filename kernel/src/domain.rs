@@ -261,8 +261,11 @@ impl Domain {
         self.update_control_line(core, &control);
     }
 
-    /// Interrupts its first context, which has no other way to learn that there is a request for it.
+    /// Without a board's devices it has no other way to learn that there is a request for it: its first context is interrupted.
     pub fn notify(&self, core: &CoreLocal) {
+        if self.has_board() {
+            return;
+        }
         const FIRST_CONTEXT: u64 = 1;
         let nobody = usize::MAX;
         let value = u64::from(hypercall::CORE_REQUEST_SGI) << 24 | FIRST_CONTEXT;
@@ -775,9 +778,7 @@ fn go_back(core: &'static CoreLocal, domain: &'static Domain, checkpoints: &Chec
             let _ = domain.life.leave();
         }
     }
-    if !domain.has_board() {
-        domain.notify(core);
-    }
+    domain.notify(core);
     leave_life(core, domain, None);
 }
 

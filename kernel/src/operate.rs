@@ -4,10 +4,8 @@
 use crate::arch::core_local::CoreLocal;
 use crate::boot::{self, kernel};
 use crate::domain::{self, Domain, post};
-use crate::govern;
-use crate::power;
-use crate::takeover;
 use crate::transfer::{self, Terms, name_of};
+use crate::{govern, power, takeover};
 use domains::DomainId;
 use domains::control::Typed;
 use domains::ledger::{CoreEvent, CoreState, Heir, Quota};
@@ -44,17 +42,9 @@ const HELP: [&str; 10] = [
 /// A byte was typed.
 pub fn typed(core: &'static CoreLocal, byte: u8) {
     let Some(line) = TYPED.lock().push(byte) else { return };
-    match line.as_deref().map(Line::parse) {
-        Some(Some(line)) => carry_out(core, &line),
-        Some(None) => {}
-        None => refuse(0, None, Reason::Syntax),
-    }
-}
-
-fn refuse(id: u16, about: Option<CoreId>, why: Reason) {
-    match about {
-        Some(core) => info!(target: "order", "id={id} refused core={core} reason={why} ({})", why.text()),
-        None => info!(target: "order", "id={id} refused reason={why} ({})", why.text()),
+    let too_long = Some(Line { id: 0, dry: false, order: None });
+    if let Some(line) = line.as_deref().map_or(too_long, Line::parse) {
+        carry_out(core, &line);
     }
 }
 
@@ -70,7 +60,10 @@ impl From<Reason> for Refusal {
 fn carry_out(core: &'static CoreLocal, line: &Line<'_>) {
     let id = line.id;
     match line.order.ok_or(Refusal::from(Reason::Syntax)).and_then(|order| obey(core, line, order)) {
-        Err(Refusal(about, why)) => refuse(id, about, why),
+        Err(Refusal(Some(core), why)) => {
+            info!(target: "order", "id={id} refused core={core} reason={why} ({})", why.text())
+        }
+        Err(Refusal(None, why)) => info!(target: "order", "id={id} refused reason={why} ({})", why.text()),
         Ok(None) => info!(target: "order", "id={id} end"),
         Ok(Some(cores)) if line.dry => info!(target: "order", "id={id} would cores={cores}"),
         Ok(Some(_)) => {} // said before the first of them could be done
@@ -90,9 +83,7 @@ fn obey(core: &'static CoreLocal, line: &Line<'_>, order: Order<'_>) -> Result<O
             let folded = domain.placement.lock().folded;
             return give(core, line, domain, folded).map(Some);
         }
-        Order::Set { domain, count, patience } => {
-            return set(core, line, named(domain)?, count, patience).map(Some);
-        }
+        Order::Set { domain, count, patience } => return set(core, line, domain, count, patience).map(Some),
         Order::Cancel(cores) => cancel(core, cores, dry)?,
         Order::Stop(name) => {
             let domain = named(name)?;
@@ -104,17 +95,15 @@ fn obey(core: &'static CoreLocal, line: &Line<'_>, order: Order<'_>) -> Result<O
         Order::Governor(_) => return Err(Reason::NotRunning.into()),
         Order::Groups => takeover::show(id),
         Order::Failover(group) => takeover::order(core, group, dry)?,
-        Order::Fail { domain, fault, on_promotion } => takeover::fail(core, domain, fault, on_promotion, dry)?,
+        Order::Fail { domain, fault, on_promotion } => takeover::fail(core, named(domain)?, fault, on_promotion, dry)?,
     }
     Ok(None)
 }
 
 fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Refusal> {
-    for id in cores.iter() {
-        let record = kernel().ledger.read(id).ok_or(Refusal(Some(id), Reason::UnknownCore))?;
-        if !matches!(record.state, CoreState::Asked(..)) {
-            return Err(Refusal(Some(id), Reason::NotAsked));
-        }
+    if let Some(id) = cores.iter().find(|id| kernel().ledger.asked(*id).is_none()) {
+        let known = kernel().ledger.read(id).is_some();
+        return Err(Refusal(Some(id), if known { Reason::NotAsked } else { Reason::UnknownCore }));
     }
     for id in cores.iter().filter(|_| !dry) {
         // If it was given up meanwhile, its own order says so.
@@ -132,8 +121,7 @@ fn show_cores(id: u16) {
         let contexts = boot::core(core).map_or(0, |core| core.queue.attached());
         let owner = record.state.owner().map_or("-", |owner| name_of(Heir::Domain(owner)));
         let (state, heir) = match record.state {
-            CoreState::Off { held: true } => ("off", "held"),
-            CoreState::Off { held: false } => ("off", "-"),
+            CoreState::Off { held } => ("off", if held { "held" } else { "-" }),
             CoreState::Waking(heir) => ("waking", name_of(heir)),
             CoreState::Idle => ("idle", "-"),
             CoreState::Owned(_) => ("owned", "-"),
@@ -184,9 +172,18 @@ fn move_cores(core: &'static CoreLocal, line: &Line<'_>, order: &Move<'_>) -> Re
         way(id, order.from, heir).map_err(|why| Refusal(Some(id), why))?;
     }
     if !line.dry {
-        // What follows is about these cores.
-        info!(target: "order", "id={} accepted cores={}", line.id, order.cores.count());
-        carry_out_all(core, line.id, order, heir);
+        // What follows is about these cores. From here on one that cannot go on is reported by itself.
+        let id = line.id;
+        info!(target: "order", "id={id} accepted cores={}", order.cores.count());
+        let mut to_wake = CoreSet::default();
+        for core_id in order.cores.iter() {
+            match begin(core, core_id, (order.from, heir), Some(id), order.patience, &mut to_wake) {
+                Ok(true) => info!(target: "order", "id={id} core={core_id} done to={} folded=0", name_of(heir)),
+                Ok(false) => {} // it says so itself
+                Err(why) => info!(target: "order", "id={id} core={core_id} failed reason={why} ({})", why.text()),
+            }
+        }
+        power::wake(core, to_wake, heir);
     }
     Ok(order.cores.count())
 }
@@ -232,19 +229,6 @@ fn receiver_runs(heir: Heir) -> Result<(), Reason> {
     let Heir::Domain(heir) = heir else { return Ok(()) };
     let runs = domain::by_id(heir).is_some_and(|heir| heir.life.now().phase == Phase::Running);
     if runs { Ok(()) } else { Err(Reason::NotRunning) }
-}
-
-/// Makes the first step for each core. From here on one that cannot go on is reported by itself.
-fn carry_out_all(core: &'static CoreLocal, id: u16, order: &Move<'_>, heir: Heir) {
-    let mut to_wake = CoreSet::default();
-    for core_id in order.cores.iter() {
-        match begin(core, core_id, (order.from, heir), Some(id), order.patience, &mut to_wake) {
-            Ok(true) => info!(target: "order", "id={id} core={core_id} done to={} folded=0", name_of(heir)),
-            Ok(false) => {} // it says so itself
-            Err(why) => info!(target: "order", "id={id} core={core_id} failed reason={why} ({})", why.text()),
-        }
-    }
-    power::wake(core, to_wake, heir);
 }
 
 /// Makes the first step for one core, unless that is to wake it, which the caller does. Whether it was the last one.
@@ -300,10 +284,11 @@ fn give(core: &'static CoreLocal, line: &Line<'_>, to: &'static Domain, count: u
 fn set(
     core: &'static CoreLocal,
     line: &Line<'_>,
-    domain: &'static Domain,
+    name: &str,
     count: u32,
     patience: Patience,
 ) -> Result<usize, Refusal> {
+    let domain = named(name)?;
     let quota = &domain.quota;
     let counts = quota.counts();
     let owned = u32::from(counts.owned.saturating_sub(counts.leaving));

@@ -254,11 +254,12 @@ pub fn begin(core: &CoreLocal, domain: &Domain) {
     let goes_on = domain.checkpoints.as_ref().is_some_and(Checkpoints::begin);
     member.expect(if goes_on { spec.heartbeat_ms } else { spec.start_ms });
     domain.set_region(core, member.right());
-    announce(core, domain, member);
+    announce(core, domain);
 }
 
 /// Says to the domain what it is.
-pub fn announce(core: &CoreLocal, domain: &Domain, member: &Member) {
+pub fn announce(core: &CoreLocal, domain: &Domain) {
+    let Some(member) = domain.member() else { return };
     let now = member.team.word.now();
     domain.tell(core, |control| control.announce(now.role(member.index), now.epoch));
 }
@@ -267,22 +268,17 @@ pub fn announce(core: &CoreLocal, domain: &Domain, member: &Member) {
 pub fn answer(core: &'static CoreLocal, domain: &'static Domain, beats: bool) -> Option<[u64; 5]> {
     let member = domain.member()?;
     if beats {
-        beat(core, domain, member, member.team.deadline());
+        beat(core, domain, u64::MAX);
     }
     let (team, now) = (member.team, member.team.word.now());
     let (base, bytes) = team.region.map_or((0, 0), |region| (REGION_BASE, region.length));
     Some([now.role(member.index) as u64, now.epoch.into(), base, bytes, team.spec.heartbeat_ms.into()])
 }
 
-/// The domain's watchdog was refreshed, and runs out after so many ticks.
-pub fn refreshed(core: &'static CoreLocal, domain: &'static Domain, patience: u64) {
-    if let Some(member) = domain.member() {
-        beat(core, domain, member, patience.min(member.team.deadline()));
-    }
-}
-
-fn beat(core: &'static CoreLocal, domain: &'static Domain, member: &Member, patience: u64) {
-    let due = member.health.due();
+/// The domain gives a sign of life; its watchdog, if that was it, runs out after `patience` ticks.
+pub fn beat(core: &'static CoreLocal, domain: &'static Domain, patience: u64) {
+    let Some(member) = domain.member() else { return };
+    let (due, patience) = (member.health.due(), patience.min(member.team.deadline()));
     if member.muted.load(Relaxed) || !member.health.beat(|| member.team.warns_at(patience)) {
         return;
     }
@@ -430,10 +426,8 @@ pub fn promoted(core: &'static CoreLocal, domain: &'static Domain) {
     if member.waits.end() {
         return domain::start_again(core, domain, None);
     }
-    announce(core, domain, member);
-    if !domain.has_board() {
-        domain.notify(core);
-    }
+    announce(core, domain);
+    domain.notify(core);
     record(core, domain, Step::Promoted, member.team.word.now().epoch.into());
     if let Some(fault) = InjectedFault::from_code(member.on_promotion.swap(0, Relaxed).into()) {
         inject(core, domain, fault);
@@ -799,16 +793,16 @@ pub fn lodges(core: &CoreLocal, context: &Context) -> bool {
 ///
 /// # Errors
 /// It is not there to have one.
-pub fn fail(core: &CoreLocal, name: &str, fault: InjectedFault, later: bool, dry: bool) -> Result<(), Reason> {
-    let domain = domain::all().iter().copied().find(|domain| domain.spec.name == name).ok_or(Reason::UnknownDomain)?;
-    let member = domain.member();
-    if (later || fault == InjectedFault::Mute) && member.is_none() {
-        return Err(Reason::UnknownGroup);
-    }
-    if !later && domain.life.now().phase != Phase::Running {
-        return Err(Reason::NotRunning);
-    }
-    match member {
+pub fn fail(
+    core: &CoreLocal,
+    domain: &'static Domain,
+    fault: InjectedFault,
+    later: bool,
+    dry: bool,
+) -> Result<(), Reason> {
+    match domain.member() {
+        None if later || fault == InjectedFault::Mute => return Err(Reason::UnknownGroup),
+        _ if !later && domain.life.now().phase != Phase::Running => return Err(Reason::NotRunning),
         _ if dry => {}
         Some(member) if later => member.on_promotion.store(fault as u32, Relaxed),
         _ => inject(core, domain, fault),
@@ -819,20 +813,15 @@ pub fn fail(core: &CoreLocal, name: &str, fault: InjectedFault, later: bool, dry
 fn inject(core: &CoreLocal, domain: &'static Domain, fault: InjectedFault) {
     record(core, domain, Step::Injected, fault as u64);
     let struck = match fault {
-        InjectedFault::Hang | InjectedFault::Livelock => domain.contexts(),
-        InjectedFault::WildStore | InjectedFault::Panic | InjectedFault::Silent => {
-            domain.contexts().get(..1).unwrap_or_default()
-        }
+        InjectedFault::Hang | InjectedFault::Livelock => usize::MAX,
+        InjectedFault::WildStore | InjectedFault::Panic | InjectedFault::Silent => 1,
         InjectedFault::Crash => return failed(core, domain, GroupError::Fault, EndKind::Fault),
         InjectedFault::Reset => return failed(core, domain, GroupError::Reset, EndKind::Reset),
         InjectedFault::Mute => {
-            if let Some(member) = domain.member() {
-                member.muted.store(true, Relaxed);
-            }
-            return;
+            return domain.member().into_iter().for_each(|member| member.muted.store(true, Relaxed));
         }
     };
-    for context in struck {
+    for context in domain.contexts().iter().take(struck) {
         context.fault.store(fault as u32, Relaxed);
         if let Some(holder) = context.seat.find() {
             post(core, holder, Requests::KICK);

@@ -8,8 +8,9 @@ use crate::arch::core_local::CoreLocal;
 use crate::arch::timer;
 use crate::boot;
 use crate::domain::{self, Domain, post, post_to};
+use crate::schedule;
+use crate::takeover::{self, ticks};
 use crate::trace::{self, About};
-use crate::{schedule, takeover};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::control::{Answer, Request, Said, Wish};
@@ -115,10 +116,10 @@ impl Errand {
 
     /// Notes an order for a core that a domain owns; answers the one before, if that was to go off and is too late.
     fn begin(&self, terms: Terms) -> u32 {
-        let ticks = || u64::from(terms.within_ms).wrapping_mul(timer::frequency() / 1000);
         let before = self.order.swap(terms.order(), AcqRel);
         self.give_up.store(terms.give_up, Relaxed);
-        self.deadline.store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks()) }, Relaxed);
+        self.deadline
+            .store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks(terms.within_ms)) }, Relaxed);
         self.retry.store(0, Relaxed);
         self.set_stage(Stage::Ordered);
         before
@@ -135,8 +136,12 @@ impl Errand {
 
     /// Whether it is, once.
     pub fn is_to_go_off(&self) -> bool {
-        let (from, to) = (Stage::GoOff as u32, Stage::None as u32);
-        self.stage_is(Stage::GoOff) && self.stage.compare_exchange(from, to, AcqRel, Relaxed).is_ok()
+        self.stage_is(Stage::GoOff) && self.moves_on(Stage::GoOff, Stage::None)
+    }
+
+    /// Changes the stage, if it still is `from`: whether it was.
+    fn moves_on(&self, from: Stage, to: Stage) -> bool {
+        self.stage.compare_exchange(from as u32, to as u32, AcqRel, Relaxed).is_ok()
     }
 
     /// When the core has to look at it again; 0: never.
@@ -299,9 +304,12 @@ fn progress(core: &'static CoreLocal, domain: &'static Domain) {
         } else if errand.stage_is(Stage::Asked) || errand.stage_is(Stage::Busy) {
             step(core, core.id, Step::Deadline);
         }
-        return end_of_patience(core, domain, if refused { Reason::Refused } else { Reason::Timeout });
-    }
-    if errand.stage_is(Stage::Busy) && retry == 0 {
+        if errand.give_up.load(Relaxed) {
+            let _ = cancel(core, core.id, if refused { Reason::Refused } else { Reason::Timeout });
+        } else {
+            take(core, domain);
+        }
+    } else if errand.stage_is(Stage::Busy) && retry == 0 {
         step(core, core.id, Step::Busy);
         answered(core, Answer::Busy);
         errand.retry.store(now.wrapping_add(timer::frequency() / RETRIES_PER_SECOND), Relaxed);
@@ -314,7 +322,8 @@ fn progress(core: &'static CoreLocal, domain: &'static Domain) {
             if order & REPORT != 0 {
                 info!(target: "order", "id={} core={} asked context={}", order & 0xffff, core.id, context.index);
             }
-            ask_guest(core, domain, Request { wish: Wish::Offline, context: context.index });
+            domain.tell(core, |control| control.ask(Request { wish: Wish::Offline, context: context.index }));
+            domain.notify(core);
         }
     }
 }
@@ -326,17 +335,14 @@ fn answered(core: &CoreLocal, answer: Answer) {
     }
 }
 
-/// Hands a request to the domain's control port.
-fn ask_guest(core: &CoreLocal, domain: &Domain, request: Request) {
-    domain.tell(core, |control| control.ask(request));
-    if !domain.has_board() {
-        domain.notify(core);
-    }
-}
-
 /// The guest's answer to a request, or that it is there.
 pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
-    let seat = |index: u16| domain.contexts().get(usize::from(index))?.seat.now();
+    // What was asked of the guest on `target` stands like this now, if no answer came before.
+    let note = |target: &CoreLocal, stage| {
+        if target.errand.moves_on(Stage::Asked, stage) {
+            post(core, target.id, Requests::ERRAND);
+        }
+    };
     match said {
         Said::Answer(answer, Request { wish: Wish::Offline, context }) => {
             let stage = match answer {
@@ -344,11 +350,8 @@ pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
                 Answer::Busy => Stage::Busy,
                 Answer::Refused => Stage::Refused,
             };
-            let Some(target) = seat(context).and_then(boot::core) else { return };
-            let asked = Stage::Asked as u32;
-            if target.errand.stage.compare_exchange(asked, stage as u32, AcqRel, Relaxed).is_ok() {
-                post(core, target.id, Requests::ERRAND);
-            }
+            let seat = domain.contexts().get(usize::from(context)).and_then(|context| context.seat.now());
+            seat.and_then(boot::core).into_iter().for_each(|target| note(target, stage));
         }
         Said::Answer(Answer::Refused, Request { wish: Wish::Online, context }) => {
             info!(target: "order", "domain={} refused online context={context}", domain.spec.name);
@@ -356,17 +359,10 @@ pub fn said(core: &CoreLocal, domain: &'static Domain, said: Said) {
         Said::Answer(..) => {}
         Said::Ready => {
             // What it was asked before it listened is asked again.
-            for target in domain.seats().filter_map(boot::core) {
-                let (asked, ordered) = (Stage::Asked as u32, Stage::Ordered as u32);
-                if target.errand.stage.compare_exchange(asked, ordered, AcqRel, Relaxed).is_ok() {
-                    post(core, target.id, Requests::ERRAND);
-                }
-            }
+            domain.seats().filter_map(boot::core).for_each(|target| note(target, Stage::Ordered));
             let spare = domain.placement.lock().spare.count();
             domain.control.lock().forget_offers();
-            if let Some(member) = domain.member() {
-                takeover::announce(core, domain, member);
-            }
+            takeover::announce(core, domain);
             for _ in 0..spare {
                 offer(core, domain);
             }
@@ -382,18 +378,7 @@ fn offer(core: &CoreLocal, domain: &Domain) {
         context.is_some_and(|context| context.power.affinity_info() == AffinityState::Off)
     };
     domain.tell(core, |control| control.offer(contexts.len(), off));
-    if !domain.has_board() {
-        domain.notify(core);
-    }
-}
-
-#[inline(always)]
-fn end_of_patience(core: &'static CoreLocal, domain: &'static Domain, why: Reason) {
-    if core.errand.give_up.load(Relaxed) {
-        let _ = cancel(core, core.id, why);
-    } else {
-        take(core, domain);
-    }
+    domain.notify(core);
 }
 
 /// Takes this core from its domain, whose contexts here go on on others of its cores.
@@ -519,18 +504,17 @@ pub fn disappoint(core: &CoreLocal, context: &Context) {
 /// Contexts of this core that are wanted on others go there.
 pub fn send_away(core: &'static CoreLocal) {
     for (slot, id) in core.queue.entries() {
+        // If it fails, that core was given a context, or is asked for, or has left the domain, or the context has this one for
+        // itself by now. Another core may have looked for a context meanwhile, and found this one taken.
         if let Some(context) = domain::context(id)
             && let Some(to) = context.take_wanted()
+            && !migrate(core, slot, context, to, Crowd::Alone)
         {
-            // If it fails, that core was given a context, or is asked for, or has left the domain, or the context has this
-            // one for itself by now. Another core may have looked for a context meanwhile, and found this one taken.
-            if !migrate(core, slot, context, to, Crowd::Alone) {
-                let domain = context.domain;
-                let spare = domain.placement.lock().spare;
-                let other = || spare.iter().find(|id| domain.owns(*id));
-                if let Some(id) = Some(to).filter(|to| spare.contains(*to)).or_else(other) {
-                    welcome(core, id, domain);
-                }
+            let domain = context.domain;
+            let spare = domain.placement.lock().spare;
+            let other = || spare.iter().find(|id| domain.owns(*id));
+            if let Some(id) = Some(to).filter(|to| spare.contains(*to)).or_else(other) {
+                welcome(core, id, domain);
             }
         }
     }

@@ -182,7 +182,7 @@ fn watchdog(guest: &Guest<'_>, access: impl FnOnce(&mut Watchdog) -> (u32, bool)
     let patience = watchdog.patience().filter(|_| beats);
     drop(watchdog);
     if let Some(patience) = patience {
-        takeover::refreshed(guest.core, domain, patience);
+        takeover::beat(guest.core, domain, patience);
     }
     Outcome::Done(read.into())
 }

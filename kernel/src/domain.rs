@@ -235,11 +235,8 @@ impl Domain {
         if !self.life.stop(kind) {
             return;
         }
-        if let Some(member) = self.member() {
-            takeover::stops(core, member);
-        }
-        let holders = self.contexts().iter().filter_map(|context| context.seat.find());
-        holders.for_each(|holder| post(core, holder, Requests::STOP));
+        takeover::stops(core, self);
+        self.contexts().iter().for_each(|context| post_to_holder(core, context, Requests::STOP));
     }
 
     /// Changes the line of its console's interrupt to what the device says.
@@ -288,6 +285,13 @@ pub fn post_to(from: &CoreLocal, target: &CoreLocal, requests: Requests) {
     }
 }
 
+/// Posts `requests` to the core that a context is on, for those who changed something that it has to see.
+pub fn post_to_holder(from: &CoreLocal, context: &Context, requests: Requests) {
+    if let Some(holder) = context.seat.find() {
+        post(from, holder, requests);
+    }
+}
+
 /// A domain's way to the cores of its contexts, from the core that runs this.
 pub struct Port<'a> {
     /// The domain.
@@ -298,9 +302,8 @@ pub struct Port<'a> {
 
 impl Kick for Port<'_> {
     fn kick(&mut self, context: usize) {
-        let holder = self.domain.contexts().get(context).and_then(|context| context.seat.find());
-        if let Some(holder) = holder {
-            post(self.core, holder, Requests::KICK);
+        if let Some(context) = self.domain.contexts().get(context) {
+            post_to_holder(self.core, context, Requests::KICK);
         }
     }
 }
@@ -330,11 +333,9 @@ pub fn start_all(core: &'static CoreLocal) {
     AWAITED.store(awaited, Ordering::Release);
     // Standbys without a core of their own need their primary's.
     let lodges = |domain: &Domain| domain.member().is_some_and(Member::lodges);
-    for lodgers in [false, true] {
-        for domain in all().iter().filter(|domain| lodges(domain) == lodgers) {
-            start(core, domain, None);
-        }
-    }
+    let lodgers = all().iter().filter(|domain| lodges(domain));
+    let others = all().iter().filter(|domain| !lodges(domain));
+    others.chain(lodgers).for_each(|domain| start(core, domain, None));
     if let Some(power) = manifest.power.map(|power| power.break_even_us).or(kernel.machine.break_even_us) {
         power::set_break_even(core, power);
     }
@@ -363,13 +364,11 @@ fn team(
     memory: &mut FreeMemory,
 ) -> Result<&'static Team, &'static str> {
     let region = (spec.region_size > 0).then(|| memory.take(spec.region_size).ok_or(NO_RAM)).transpose()?;
-    if let Some(region) = region {
-        for block in (region.start..region.end()).step_by(mmu::BLOCK as usize) {
-            let _ = mmu::with_window(core, block, mmu::BLOCK, |bytes| {
-                cache::clear(bytes);
-                cache::clean(bytes);
-            });
-        }
+    for block in region.iter().flat_map(|region| (region.start..region.end()).step_by(mmu::BLOCK as usize)) {
+        let _ = mmu::with_window(core, block, mmu::BLOCK, |bytes| {
+            cache::clear(bytes);
+            cache::clean(bytes);
+        });
     }
     let number = |name: &&str| manifest.domains.iter().position(|domain| domain.name == *name);
     let members = spec.members.iter().filter_map(number).filter_map(DomainId::new).collect();
@@ -463,25 +462,19 @@ fn make(
 pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl FnOnce()) -> Result<(), NoCore> {
     let domain = context.domain;
     let mut placement = domain.placement.lock();
-    let mut off = false;
     let spare = placement.spare.iter().find(|id| domain.owns(*id));
     // Who begins needs one, even if all that were granted to it were taken.
     let beyond = domain.spec.takes_idle || domain.seats().next().is_none();
-    let id = match spare {
-        Some(id) => id,
-        None => match grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, beyond)? {
-            Claimed::Idle(id) => id,
-            Claimed::Off(id) => {
-                off = true;
-                id
-            }
-        },
+    let claimed = match spare {
+        Some(id) => Claimed::Idle(id),
+        None => grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, beyond)?,
     };
+    let (Claimed::Idle(id) | Claimed::Off(id)) = claimed;
     let Some(target) = seat(core, &mut placement, context, id, publish) else {
         return Err(NoCore::Pool); // a run queue holds all contexts of a domain
     };
     drop(placement);
-    if !off {
+    if claimed == Claimed::Idle(id) {
         post(core, id, Requests::KICK);
     } else if power::switch_on(core, target, CoreSet::default()).is_err() {
         power::give_up(core, target, Heir::Domain(domain.id));
@@ -532,18 +525,13 @@ fn start(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leav
         }
     };
     if domain.member().is_some_and(Member::lodges) {
-        if let Some(leaving) = leaving {
-            transfer::hand_over(core, core.id, leaving, 0);
-        }
+        release(core, leaving);
         return takeover::lodge(core, first, &mut publish);
     }
     let stays = leaving.is_some_and(|leaving| !leaving.asked);
     let placed = if stays { Err(NoCore::Pool) } else { place(core, first, &mut publish) };
     if placed.is_ok() {
-        if let Some(leaving) = leaving {
-            transfer::hand_over(core, core.id, leaving, 0);
-        }
-        return;
+        return release(core, leaving);
     }
     let Some(leaving) = leaving else {
         // The next core that somebody gives up is this domain's; one that was given up just now was too early for that, and
@@ -609,23 +597,12 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
         if context.seat.now() != Some(core.id) {
             return; // it was given up, as this core did not answer
         }
-        core.queue.detach(slot);
-        context.seat.set(None);
-        let lodged = core.lodger.load(Ordering::Relaxed);
-        let lodges = takeover::lodges(core, context);
-        if lodges {
-            core.lodger.store(0, Ordering::Relaxed);
-            domain.quota.unexpect(false);
-        }
-        let others = core.residents();
-        if !lodges {
-            placement.left(others);
-        }
+        let free = unseat(core, &mut placement, slot, context) && core.residents() == 0;
         let owned = || domain.owns(core.id);
-        let free = others == 0 && !lodges;
         unfolds |= free && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
         // A standby's core stays, and what is fenced leaves all its cores at once.
-        let stays = free && (lodged != 0 || domain.member().is_some_and(Member::is_replaced)) && owned();
+        let hosts = || core.lodger.load(Ordering::Relaxed) != 0;
+        let stays = free && (hosts() || domain.member().is_some_and(Member::is_replaced)) && owned();
         if unfolds || stays {
             placement.spare.insert(core.id);
         }
@@ -649,6 +626,20 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
     }
 }
 
+/// A context has no core any more, `from` that it had. Whether that is its domain's; if not, it lodged there.
+fn unseat(from: &CoreLocal, placement: &mut Placement, slot: Slot, context: &Context) -> bool {
+    from.queue.detach(slot);
+    context.seat.set(None);
+    let lodged = takeover::lodges(from, context);
+    if lodged {
+        from.lodger.store(0, Ordering::Relaxed);
+        context.domain.quota.unexpect(false);
+    } else {
+        placement.left(from.residents());
+    }
+    !lodged
+}
+
 /// A context of a core that was lost is off again. Called by who found that: the core did not wake, or is `silent`, and
 /// fails here. False: the context has left it meanwhile.
 pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Context, silent: bool) -> bool {
@@ -657,13 +648,7 @@ pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Con
         let mut placement = domain.placement.lock();
         let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
         let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
-        lost.queue.detach(slot);
-        context.seat.set(None);
-        if takeover::lodges(lost, context) {
-            lost.lodger.store(0, Ordering::Relaxed);
-            domain.quota.unexpect(false);
-        } else {
-            placement.left(lost.residents());
+        if unseat(lost, &mut placement, slot, context) {
             if silent { transfer::lose(core, lost, domain.id) } else { domain.quota.give_back() }
         }
     }
@@ -674,10 +659,9 @@ pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Con
 
 /// Somebody held the domain's life, and does so no more; `leaving` is the core that a context left with it.
 pub fn leave_life(core: &'static CoreLocal, domain: &'static Domain, leaving: Option<Leaving>) {
-    match (domain.life.leave(), leaving) {
-        (Left::Last(kind), leaving) => finish(core, domain, kind, leaving),
-        (Left::Others, Some(leaving)) => transfer::hand_over(core, core.id, leaving, 0),
-        (Left::Others, None) => {}
+    match domain.life.leave() {
+        Left::Last(kind) => finish(core, domain, kind, leaving),
+        Left::Others => release(core, leaving),
     }
 }
 
@@ -703,17 +687,18 @@ fn finish(core: &'static CoreLocal, domain: &'static Domain, kind: EndKind, leav
             _ => start_again(core, domain, leaving),
         };
     }
+    release(core, leaving);
+    if next == Next::Wait {
+        return takeover::wait(core, domain);
+    }
+    takeover::ended(core, domain);
+    over(core, domain, kind);
+}
+
+/// Nothing of the domain that had this core is left on it: it goes to its heir.
+fn release(core: &'static CoreLocal, leaving: Option<Leaving>) {
     if let Some(leaving) = leaving {
         transfer::hand_over(core, core.id, leaving, 0);
-    }
-    if next == Next::Wait {
-        takeover::wait(core, domain);
-    }
-    if next == Next::End {
-        if let Some(member) = domain.member() {
-            takeover::ended(core, member);
-        }
-        over(core, domain, kind);
     }
 }
 
@@ -722,37 +707,31 @@ fn finish(core: &'static CoreLocal, domain: &'static Domain, kind: EndKind, leav
 #[inline(never)]
 pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Option<&'static Domain>, next: Next) {
     let spare = core::mem::take(&mut domain.placement.lock().spare);
-    let mut to_keep = match domain.member() {
-        Some(member) if next == Next::Wait => member.team.spec.standby_cores,
-        _ => 0,
-    };
+    let waits = domain.member().filter(|_| next == Next::Wait);
+    let mut to_keep = waits.map_or(0, |member| member.team.spec.standby_cores);
     for id in spare.iter() {
         let lodger = boot::core(id).and_then(takeover::lodger);
-        let other = |heir: &&Domain| lodger.is_none_or(|lodger| lodger.id != heir.id) && heir.quota.can_expect_some();
-        let heir = heir.filter(|heir| lodger.is_none() || other(heir));
-        let leaving = {
-            let mut placement = domain.placement.lock();
-            let stays = match next {
-                Next::RollBack => true,
-                Next::Restart => lodger.is_some(),
-                Next::Wait | Next::End => to_keep > 0 && lodger.is_none(),
-            };
-            if stays {
-                // It may have been ordered away since it was seen here.
-                if domain.holds(id) {
-                    to_keep = to_keep.saturating_sub(1);
-                    placement.spare.insert(id);
-                }
-                continue;
+        let suits = |heir: &Domain, lodger: &Domain| heir.id != lodger.id && heir.quota.can_expect_some();
+        let heir = heir.filter(|heir| lodger.is_none_or(|lodger| suits(heir, lodger)));
+        let mut placement = domain.placement.lock();
+        let stays = match next {
+            Next::RollBack => true,
+            Next::Restart => lodger.is_some(),
+            Next::Wait | Next::End => to_keep > 0 && lodger.is_none(),
+        };
+        if stays {
+            // It may have been ordered away since it was seen here.
+            if domain.holds(id) {
+                to_keep = to_keep.saturating_sub(1);
+                placement.spare.insert(id);
             }
-            drop(placement);
-            if heir.is_none() && lodger.is_some_and(|lodger| transfer::inherit(core, id, domain.id, lodger)) {
-                continue;
-            }
-            match heir {
-                Some(heir) => hotplug::transfer::bequeath(&kernel().ledger, &AllQuotas, id, domain.id, heir.id),
-                None => hotplug::transfer::begin(&kernel().ledger, id, domain.id),
-            }
+            continue;
+        }
+        drop(placement);
+        let leaving = match (heir, lodger) {
+            (Some(heir), _) => hotplug::transfer::bequeath(&kernel().ledger, &AllQuotas, id, domain.id, heir.id),
+            (None, Some(lodger)) if transfer::inherit(core, id, domain.id, lodger) => None,
+            (None, _) => hotplug::transfer::begin(&kernel().ledger, id, domain.id),
         };
         if let Some(leaving) = leaving {
             transfer::hand_over(core, id, leaving, 0);

@@ -360,7 +360,8 @@ pub fn failed(core: &CoreLocal, domain: &'static Domain, error: GroupError, kind
 }
 
 /// The domain begins to stop. This core, which answers, sees to it that it comes to its end, should nobody else.
-pub fn stops(core: &CoreLocal, member: &Member) {
+pub fn stops(core: &CoreLocal, domain: &Domain) {
+    let Some(member) = domain.member() else { return };
     member.patience.store(timer::now().wrapping_add(member.team.deadline()), Release);
     core.guards.fetch_or(member.team.bit(), Relaxed);
     schedule::update_alarm(core);
@@ -514,7 +515,8 @@ pub fn stopped_already(member: &Member) -> Option<EndKind> {
 }
 
 /// A member is over. With its primary the group is: its standbys end, too.
-pub fn ended(core: &'static CoreLocal, member: &Member) {
+pub fn ended(core: &'static CoreLocal, domain: &Domain) {
+    let Some(member) = domain.member() else { return };
     let team = member.team;
     team.word.gone(member.index);
     if !team.word.end(member.index) {
@@ -823,9 +825,7 @@ fn inject(core: &CoreLocal, domain: &'static Domain, fault: InjectedFault) {
     };
     for context in domain.contexts().iter().take(struck) {
         context.fault.store(fault as u32, Relaxed);
-        if let Some(holder) = context.seat.find() {
-            post(core, holder, Requests::KICK);
-        }
+        domain::post_to_holder(core, context, Requests::KICK);
     }
 }
 

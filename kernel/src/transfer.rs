@@ -608,7 +608,7 @@ pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
         seat.is_some_and(|core| crowds(core, context)) && context.want(id)
     };
     match domain.contexts().iter().filter(|_| folded).find(crowded) {
-        Some(context) => context.seat.find().into_iter().for_each(|from| post(core, from, Requests::MIGRATE)),
+        Some(context) => domain::post_to_holder(core, context, Requests::MIGRATE),
         None => offer(core, domain),
     }
 }

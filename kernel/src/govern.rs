@@ -22,32 +22,25 @@ use smp::lock::SpinLock;
 use smp::trace::Event;
 use spin::Once;
 
-struct State {
-    governor: Governor,
-    /// When it looked last.
-    last: u64,
-}
-
-static STATE: Once<SpinLock<State>> = Once::new();
+static GOVERNOR: Once<SpinLock<Governor>> = Once::new();
 static PERIOD: AtomicU64 = AtomicU64::new(0);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-/// When the next tick is due.
+/// When the next tick is due, a period after the last one.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Starts the governor, on the first core.
 pub fn start(core: &CoreLocal, spec: GovernorSpec) {
     PERIOD.store((timer::frequency() / 1000).wrapping_mul(u64::from(spec.period_ms)), Relaxed);
-    let state = State { governor: Governor::new(spec), last: timer::now() };
-    STATE.call_once(|| SpinLock::new(state));
-    switch(core, true);
+    NEXT.store(timer::now().wrapping_add(PERIOD.load(Relaxed)), Relaxed);
+    GOVERNOR.call_once(|| SpinLock::new(Governor::new(spec)));
+    switch(true);
+    schedule::update_alarm(core);
 }
 
-/// Switches it on or off. False: the manifest has none.
-pub fn switch(core: &CoreLocal, on: bool) -> bool {
+/// Switches it on or off; it looks at loads either way. False: the manifest has none.
+pub fn switch(on: bool) -> bool {
     ACTIVE.store(on, Relaxed);
-    NEXT.store(timer::now().wrapping_add(PERIOD.load(Relaxed)), Relaxed);
-    schedule::update_alarm(core);
-    STATE.get().is_some()
+    GOVERNOR.get().is_some()
 }
 
 /// When the core has to call [`tick`]; 0: never.
@@ -58,24 +51,23 @@ pub fn alarm(core: &CoreLocal) -> u64 {
 /// A period may be over.
 pub fn tick(core: &'static CoreLocal, now: u64) {
     let due = NEXT.load(Relaxed);
-    if let Some(state) = STATE.get().filter(|_| alarm(core) != 0 && now >= due) {
-        decide(core, now, state);
+    if let Some(governor) = GOVERNOR.get().filter(|_| alarm(core) != 0 && now >= due) {
+        decide(core, now, governor);
     }
 }
 
 #[inline(never)] // its frame is large, and not to lie below all that a timer may lead to
-fn decide(core: &'static CoreLocal, now: u64, state: &SpinLock<State>) {
-    NEXT.store(now.wrapping_add(PERIOD.load(Relaxed)), Relaxed);
-    let mut state = state.lock();
-    let period = now.saturating_sub(state.last).max(1);
-    state.last = now;
+fn decide(core: &'static CoreLocal, now: u64, governor: &SpinLock<Governor>) {
+    let period = PERIOD.load(Relaxed);
+    let due = NEXT.swap(now.wrapping_add(period), Relaxed);
+    let period = now.saturating_sub(due).wrapping_add(period).max(1);
     let (demands, spare) = look(now, period);
     for demand in &demands {
         let (load, owned) = (u64::from(demand.busy_permille), u64::from(demand.owned));
         trace::record(core, Event::Load, About::Domain(demand.domain.index()), load, owned);
     }
     if ACTIVE.load(Relaxed) {
-        for decision in state.governor.decide(&demands, spare) {
+        for decision in governor.lock().decide(&demands, spare) {
             carry_out(core, &decision, &demands);
         }
     }
@@ -83,39 +75,36 @@ fn decide(core: &'static CoreLocal, now: u64, state: &SpinLock<State>) {
 
 /// What each domain has and needs, and how many cores nobody has.
 fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
-    let mut idle = [0u64; MAX_DOMAINS];
-    let mut owned = [0u32; MAX_DOMAINS];
-    let (mut spare, mut changing) = (0u32, 0u32);
+    // Of each domain: how long its cores were idle, how many it owns, and whether that is about to change.
+    let mut seen = [(0u64, 0u32, false); MAX_DOMAINS];
+    let mut spare = 0u32;
     for (id, record) in kernel().ledger.cores() {
         match record.state {
             CoreState::Idle | CoreState::Off { held: false } => spare = spare.wrapping_add(1),
             CoreState::Owned(owner) => {
                 let ticks = boot::core(id).map_or(0, |core| core.power.idle_since_last_look(now));
-                if let (Some(idle), Some(owned)) = (idle.get_mut(owner.index()), owned.get_mut(owner.index())) {
+                if let Some((idle, owned, _)) = seen.get_mut(owner.index()) {
                     *idle = idle.wrapping_add(ticks.min(period));
                     *owned = owned.wrapping_add(1);
                 }
             }
             CoreState::Asked(domain, _) | CoreState::Waking(Heir::Domain(domain)) => {
-                changing |= 1u32.wrapping_shl(domain.index() as u32);
+                seen.get_mut(domain.index()).into_iter().for_each(|(.., changing)| *changing = true);
             }
             _ => {}
         }
     }
     let demand = |domain: &&'static Domain| {
-        let index = domain.id.index();
-        let owned = owned.get(index).copied().unwrap_or(0);
+        let (idle, owned, changing) = seen.get(domain.id.index()).copied().unwrap_or_default();
         let whole = period.wrapping_mul(u64::from(owned.max(1)));
-        let busy = whole.saturating_sub(idle.get(index).copied().unwrap_or(0)).wrapping_mul(1000);
-        let busy = busy.checked_div(whole).unwrap_or(0);
+        let busy = whole.saturating_sub(idle).wrapping_mul(1000).checked_div(whole).unwrap_or(0);
         // What waits for a core that wakes has one, and so has what is asked to leave one: both are not folded.
         let on = |context: &&Context| {
             context.power.affinity_info() != AffinityState::Off && context.seat.now().is_some_and(|id| domain.owns(id))
         };
         let contexts = domain.contexts().len() as u32;
         let contexts_on = domain.contexts().iter().filter(on).count() as u32;
-        let unused = contexts_on < owned.min(contexts);
-        let changes = unused || changing & 1u32.wrapping_shl(index as u32) != 0;
+        let changes = changing || contexts_on < owned.min(contexts);
         let patience = takeover::ticks(domain.spec.deadline_ms).checked_div(PERIOD.load(Relaxed)).unwrap_or(0);
         Demand {
             domain: domain.id,
@@ -136,19 +125,14 @@ fn look(now: u64, period: u64) -> (ArrayVec<Demand, MAX_DOMAINS>, u32) {
 
 fn carry_out(core: &'static CoreLocal, decision: &Decision, demands: &[Demand]) {
     let (from, to) = (decision.from.and_then(domain::by_id), decision.to.and_then(domain::by_id));
-    let moved = match (from, to) {
-        (None, None) => None,
-        (None, Some(to)) => give(core, to),
-        (Some(from), to) => {
-            let heir = to.map_or(Heir::Pool, |to| Heir::Domain(to.id));
-            let terms = Terms { order: None, within_ms: from.spec.deadline_ms, give_up: false };
-            last_cores(from).find(|id| transfer::order(core, *id, from, heir, terms).is_ok())
-        }
-    };
-    let (domain, kind) = match (from, to) {
-        (_, Some(to)) => (to, 1),
-        (Some(from), None) => (from, 2),
+    let (domain, kind, moved) = match (from, to) {
         (None, None) => return,
+        (None, Some(to)) => (to, 1, give(core, to)),
+        (Some(from), _) => {
+            let (heir, domain, kind) = to.map_or((Heir::Pool, from, 2), |to| (Heir::Domain(to.id), to, 1));
+            let terms = Terms { order: None, within_ms: from.spec.deadline_ms, give_up: false };
+            (domain, kind, last_cores(from).find(|id| transfer::order(core, *id, from, heir, terms).is_ok()))
+        }
     };
     let load = demands.iter().find(|demand| demand.domain == domain.id).map_or(0, |demand| demand.busy_permille);
     let kind = if moved.is_some() { kind } else { 3 };

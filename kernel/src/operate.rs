@@ -91,7 +91,7 @@ fn obey(core: &'static CoreLocal, line: &Line<'_>, order: Order<'_>) -> Result<O
                 domain.stop(core, EndKind::Failed);
             }
         }
-        Order::Governor(on) if dry || govern::switch(core, on) => {}
+        Order::Governor(on) if dry || govern::switch(on) => {}
         Order::Governor(_) => return Err(Reason::NotRunning.into()),
         Order::Groups => takeover::show(id),
         Order::Failover(group) => takeover::order(core, group, dry)?,

@@ -18,7 +18,7 @@ use crate::trace::{self, About};
 use crate::{schedule, takeover, transfer};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use domains::ledger::{CoreEvent, CoreRecord, CoreState, Heir};
+use domains::ledger::{CoreEvent, CoreState, Heir};
 use hotplug::idle::IdlePolicy;
 use hotplug::transfer::Reason;
 use log::error;
@@ -230,9 +230,7 @@ pub fn wake(core: &'static CoreLocal, mut cores: CoreSet, heir: Heir) {
             unexpect(heir);
             transfer::report(id, 0, Err(why));
             // What it was to wake is this core's again.
-            for id in rest.iter() {
-                cores.insert(id);
-            }
+            rest.iter().for_each(|id| cores.insert(id));
         }
     }
 }
@@ -255,27 +253,26 @@ pub fn switch_on(core: &'static CoreLocal, target: &CoreLocal, rest: CoreSet) ->
     target.power.woken_at.store(now, Relaxed);
     let mut answer = boot::switch_on(target);
     // Its word says off before the firmware knows.
-    for _ in 0..TRIES {
-        if !matches!(answer, Err(Error::AlreadyOn | Error::OnPending)) || !is_waking(target.id) {
-            break;
-        }
+    let mut tries = 0..TRIES;
+    while let Err(Error::AlreadyOn | Error::OnPending) = answer
+        && is_waking(target.id)
+        && tries.next().is_some()
+    {
         yield_now();
         answer = boot::switch_on(target);
     }
-    match answer {
-        Err(why) if is_waking(target.id) => {
-            error!(target: "power", "core={} does not wake: PSCI CPU_ON says {why:?}", target.id);
-            let _ = kernel().ledger.change(target.id, CoreEvent::Fail);
-            domain::trace_owner(core, target.id);
-            *target.power.to_wake.lock() = CoreSet::default();
-            Err(Reason::Lost)
-        }
-        _ => {
-            core.power.watch.store(now.wrapping_add(patience()), Relaxed);
-            schedule::update_alarm(core);
-            Ok(())
-        }
+    if let Err(why) = answer
+        && is_waking(target.id)
+    {
+        error!(target: "power", "core={} does not wake: PSCI CPU_ON says {why:?}", target.id);
+        let _ = kernel().ledger.change(target.id, CoreEvent::Fail);
+        domain::trace_owner(core, target.id);
+        *target.power.to_wake.lock() = CoreSet::default();
+        return Err(Reason::Lost);
     }
+    core.power.watch.store(now.wrapping_add(patience()), Relaxed);
+    schedule::update_alarm(core);
+    Ok(())
 }
 
 /// Whether a core was woken, and has not come yet.
@@ -297,8 +294,7 @@ pub fn watch(core: &'static CoreLocal, now: u64) {
         return;
     }
     core.power.watch.store(0, Relaxed);
-    let waking = |(_, record): &(CoreId, CoreRecord)| matches!(record.state, CoreState::Waking(_));
-    for (id, record) in kernel().ledger.cores().filter(waking) {
+    for (id, record) in kernel().ledger.cores() {
         let (CoreState::Waking(heir), Some(target)) = (record.state, boot::core(id)) else { continue };
         let woken_at = Some(target.power.woken_at.load(Relaxed)).filter(|at| *at != 0);
         let due = woken_at.unwrap_or(now).wrapping_add(patience());

@@ -127,9 +127,13 @@ fn wake_if_pending(core: &CoreLocal, slot: Slot, context: &Context) {
 /// A context of this core can go on.
 fn wake(core: &CoreLocal, slot: Slot, context: &Context) {
     core.queue.wake(slot);
-    if core.current().is_none_or(|(loaded, _)| loaded != slot) {
+    if !is_loaded(core, slot) {
         context.count_stolen_from_now();
     }
+}
+
+fn is_loaded(core: &CoreLocal, slot: Slot) -> bool {
+    core.current().is_some_and(|(loaded, _)| loaded == slot)
 }
 
 /// The running context waits for an interrupt: its core may run others meanwhile.
@@ -197,22 +201,18 @@ fn prepare(core: &'static CoreLocal, slot: Slot, context: &'static Context) -> b
                 trace::record(core, Event::DomainStart, about, boots.into(), core.id.index() as u64);
                 return true;
             }
-            domain::leave(core, slot, context);
-            false
         }
-        Phase::Running => match begin(&core.queue, slot, &context.power) {
-            Begin::At(entry) => {
+        Phase::Running => {
+            let begun = begin(&core.queue, slot, &context.power);
+            if let Begin::At(entry) = begun {
                 context.reset(entry.address, entry.context_id);
-                true
             }
-            Begin::GoOn => true,
-            Begin::NotYet => false,
-        },
-        Phase::Stopping | Phase::Ended => {
-            domain::leave(core, slot, context);
-            false
+            return begun != Begin::NotYet;
         }
+        Phase::Stopping | Phase::Ended => {}
     }
+    domain::leave(core, slot, context);
+    false
 }
 
 /// Sets traps and EL2's timer for the context in `slot`, which is about to run.
@@ -260,9 +260,9 @@ fn arm_for_sleepers(core: &CoreLocal, due: Option<u64>) {
 fn first_deadline(core: &CoreLocal) -> Option<u64> {
     let loaded = core.current().map(|(slot, _)| slot);
     let sleepers = core.queue.sleepers().filter(|(slot, _)| Some(*slot) != loaded);
+    let sleepers = sleepers.filter_map(|(_, id)| domain::context(id));
     // What hangs stays asleep, however long that is due.
-    let sleepers =
-        sleepers.filter_map(|(_, id)| domain::context(id)).filter(|context| context.fault.load(Relaxed) == 0);
+    let sleepers = sleepers.filter(|context| context.fault.load(Relaxed) == 0);
     sleepers.filter_map(Context::timer_deadline).min()
 }
 
@@ -280,9 +280,7 @@ pub fn timer_fired(core: &'static CoreLocal) {
     let now = timer::now();
     for (slot, id) in core.queue.entries() {
         let Some(context) = domain::context(id) else { continue };
-        if core.current().is_none_or(|(loaded, _)| loaded != slot)
-            && context.timer_deadline().is_some_and(|at| at <= now)
-        {
+        if !is_loaded(core, slot) && context.timer_deadline().is_some_and(|at| at <= now) {
             wake(core, slot, context);
         }
     }

@@ -470,9 +470,8 @@ pub fn place(core: &'static CoreLocal, context: &'static Context, publish: impl 
         None => grant::claim(&kernel().ledger, &domain.quota, domain.id, core.id, beyond)?,
     };
     let (Claimed::Idle(id) | Claimed::Off(id)) = claimed;
-    let Some(target) = seat(core, &mut placement, context, id, publish) else {
-        return Err(NoCore::Pool); // a run queue holds all contexts of a domain
-    };
+    // It succeeds: a run queue holds all contexts of a domain.
+    let target = seat(core, &mut placement, context, id, publish).ok_or(NoCore::Pool)?;
     drop(placement);
     if claimed == Claimed::Idle(id) {
         post(core, id, Requests::KICK);
@@ -591,23 +590,22 @@ pub fn leave(core: &'static CoreLocal, slot: Slot, context: &'static Context) {
         context::clean(core);
         core.holds.store(0, Ordering::Relaxed);
     }
-    let mut unfolds = false;
-    let mut leaving = {
-        let mut placement = domain.placement.lock();
-        if context.seat.now() != Some(core.id) {
-            return; // it was given up, as this core did not answer
-        }
-        let free = unseat(core, &mut placement, slot, context) && core.residents() == 0;
-        let owned = || domain.owns(core.id);
-        unfolds |= free && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
-        // A standby's core stays, and what is fenced leaves all its cores at once.
-        let hosts = || core.lodger.load(Ordering::Relaxed) != 0;
-        let stays = free && (hosts() || domain.member().is_some_and(Member::is_replaced)) && owned();
-        if unfolds || stays {
-            placement.spare.insert(core.id);
-        }
-        if !free || unfolds || stays { None } else { hotplug::transfer::begin(&kernel().ledger, core.id, domain.id) }
-    };
+    let mut placement = domain.placement.lock();
+    if context.seat.now() != Some(core.id) {
+        return; // it was given up, as this core did not answer
+    }
+    let free = unseat(core, &mut placement, slot, context) && core.residents() == 0;
+    let owned = || domain.owns(core.id);
+    let unfolds = free && placement.folded > 0 && domain.life.now().phase == Phase::Running && owned();
+    // A standby's core stays, and what is fenced leaves all its cores at once.
+    let hosts = || core.lodger.load(Ordering::Relaxed) != 0;
+    let stays = free && (hosts() || domain.member().is_some_and(Member::is_replaced)) && owned();
+    if unfolds || stays {
+        placement.spare.insert(core.id);
+    }
+    let begin = || hotplug::transfer::begin(&kernel().ledger, core.id, domain.id);
+    let mut leaving = if !free || unfolds || stays { None } else { begin() };
+    drop(placement);
     trace::record(core, Event::ContextOff, About::Context(context), u64::from(context.index), core.id.index() as u64);
     // A domain that runs on can have the core back for the next CPU_ON as soon as it sees that this CPU is off; one that
     // stops may need it to start again.
@@ -644,14 +642,13 @@ fn unseat(from: &CoreLocal, placement: &mut Placement, slot: Slot, context: &Con
 /// fails here. False: the context has left it meanwhile.
 pub fn abandon(core: &'static CoreLocal, lost: &CoreLocal, context: &'static Context, silent: bool) -> bool {
     let domain = context.domain;
-    {
-        let mut placement = domain.placement.lock();
-        let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
-        let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
-        if unseat(lost, &mut placement, slot, context) {
-            if silent { transfer::lose(core, lost, domain.id) } else { domain.quota.give_back() }
-        }
+    let mut placement = domain.placement.lock();
+    let slot = lost.queue.entries().find(|(_, id)| *id == context.id);
+    let Some((slot, _)) = slot.filter(|_| context.seat.now() == Some(lost.id)) else { return false };
+    if unseat(lost, &mut placement, slot, context) {
+        if silent { transfer::lose(core, lost, domain.id) } else { domain.quota.give_back() }
     }
+    drop(placement);
     context.power.reset();
     leave_life(core, domain, None);
     true

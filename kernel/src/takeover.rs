@@ -697,15 +697,14 @@ fn give_up(core: &'static CoreLocal, domain: &'static Domain, member: &Member) {
         let seat = move |context: &Context| context.seat.now().filter(lost).and_then(boot::core);
         domain.contexts().iter().filter_map(move |context| Some((context, seat(context)?)))
     };
-    {
-        // The guard of another member may have given up the core, too: contexts leave it under this lock.
-        let _placement = domain.placement.lock();
-        // It may also wait for a core on which to come to its end.
-        if domain.life.now().phase != Phase::Stopping || silent().next().is_none() {
-            return;
-        }
-        record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
+    // The guard of another member may have given up the core, too: contexts leave it under this lock.
+    let placement = domain.placement.lock();
+    // It may also wait for a core on which to come to its end.
+    if domain.life.now().phase != Phase::Stopping || silent().next().is_none() {
+        return;
     }
+    record(core, domain, Step::Detected, GroupError::Silent as u64 | u64::from(team.index) << 24);
+    drop(placement);
     // Should one of them come back, it must not find what it had.
     domain.stage2.cut();
     domain.flush(core);
@@ -863,11 +862,10 @@ pub fn show(id: u16) {
         for (domain, member) in team.domains() {
             let is_ready = now.ready & 1u8.wrapping_shl(u32::from(member.index)) != 0;
             let (life, ready) = (domain.life.now(), if is_ready { "yes" } else { "no" });
-            let (group, name, role) = (team.spec.name, domain.spec.name, now.role(member.index));
-            let (epoch, phase, boots) = (now.epoch, life.phase.name(), life.boots);
             info!(
                 target: "order",
-                "id={id} group={group} epoch={epoch} member={name} role={role} ready={ready} phase={phase} boots={boots}",
+                "id={id} group={} epoch={} member={} role={} ready={ready} phase={} boots={}",
+                team.spec.name, now.epoch, domain.spec.name, now.role(member.index), life.phase, life.boots
             );
         }
     }

@@ -251,16 +251,14 @@ pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason) -> Result<(), R
     let owner = core.kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state.owner().ok_or(Reason::NotOwner)?;
     let domain = domain::by_id(owner).ok_or(Reason::UnknownDomain)?;
     let target = core.kernel().core(id).ok_or(Reason::UnknownCore)?;
-    let (order, unfolds);
-    {
-        let placement = domain.placement.lock();
-        transfer::cancel(&core.kernel().ledger, &AllQuotas, id)?;
-        target.errand.set_stage(Stage::None);
-        step(core, id, Step::Cancelled);
-        order = target.errand.take_order();
-        // What wanted to go there while it was asked for stayed where it was.
-        unfolds = placement.folded > 0 && target.queue.attached() == 0;
-    }
+    let placement = domain.placement.lock();
+    transfer::cancel(&core.kernel().ledger, &AllQuotas, id)?;
+    target.errand.set_stage(Stage::None);
+    step(core, id, Step::Cancelled);
+    let order = target.errand.take_order();
+    // What wanted to go there while it was asked for stayed where it was.
+    let unfolds = placement.folded > 0 && target.queue.attached() == 0;
+    drop(placement);
     withdraw(core, domain, target);
     domain::trace_owner(core, id);
     report_as(order, id, 0, Err(why));
@@ -384,18 +382,15 @@ fn offer(core: &CoreLocal, domain: &Domain) {
 /// Takes this core from its domain, whose contexts here go on on others of its cores.
 fn take(core: &'static CoreLocal, domain: &'static Domain) {
     core.errand.set_stage(Stage::None);
-    let spare;
-    let leaving = {
-        let mut placement = domain.placement.lock();
-        // The order may have been cancelled meanwhile.
-        if core.kernel().ledger.asked(core.id).is_none() {
-            return;
-        }
-        placement.spare.remove(core.id);
-        spare = !placement.spare.is_empty();
-        transfer::begin(&core.kernel().ledger, core.id, domain.id)
-    };
-    let Some(leaving) = leaving else { return };
+    let mut placement = domain.placement.lock();
+    // The order may have been cancelled meanwhile.
+    if core.kernel().ledger.asked(core.id).is_none() {
+        return;
+    }
+    placement.spare.remove(core.id);
+    let spare = !placement.spare.is_empty();
+    let Some(leaving) = transfer::begin(&core.kernel().ledger, core.id, domain.id) else { return };
+    drop(placement);
     if core.errand.deadline.load(Relaxed) != 0 {
         withdraw(core, domain, core);
     }
@@ -522,10 +517,7 @@ pub fn send_away(core: &'static CoreLocal) {
 
 /// A core on which nothing of its old domain is left goes to its heir. `id` is this core, or one that waits.
 pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded: usize) {
-    let heir = match leaving.heir {
-        Heir::Domain(heir) => domain::by_id(heir),
-        Heir::Pool | Heir::Off => None,
-    };
+    let heir = if let Heir::Domain(heir) = leaving.heir { domain::by_id(heir) } else { None };
     let Some(target) = core.kernel().core(id) else { return };
     if target.errand.stage.swap(Stage::None as u32, AcqRel) == Stage::Asked as u32 && leaving.asked {
         answered(target, Answer::Done);
@@ -593,14 +585,13 @@ pub fn inherit(core: &CoreLocal, id: CoreId, domain: DomainId, lodger: &Domain) 
 /// The caller holds the domain's life.
 pub fn welcome(core: &CoreLocal, id: CoreId, domain: &'static Domain) {
     let Some(target) = core.kernel().core(id) else { return };
-    let folded = {
-        let mut placement = domain.placement.lock();
-        if target.residents() > 0 || !domain.holds(id) {
-            return;
-        }
-        placement.spare.insert(id);
-        domain.owns(id) && placement.folded > 0
-    };
+    let mut placement = domain.placement.lock();
+    if target.residents() > 0 || !domain.holds(id) {
+        return;
+    }
+    placement.spare.insert(id);
+    let folded = domain.owns(id) && placement.folded > 0;
+    drop(placement);
     // Who lodges elsewhere stays there.
     let crowds = |core: &CoreLocal, context: &Context| core.residents() > 1 && !takeover::lodges(core, context);
     let crowded = |context: &&Context| {

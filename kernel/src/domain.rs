@@ -318,9 +318,7 @@ pub fn start_all(core: &'static CoreLocal) {
     let mut memory = FreeMemory::of(kernel);
     let cores = kernel.ledger.cores().filter(|(_, record)| record.state == CoreState::Idle).count();
     let machine = manifest::Machine { cores, memory_bytes: memory.bytes() };
-    if let Err(why) = manifest.validate(&machine, |name| archive.find(name).is_some()) {
-        refuse(why);
-    }
+    manifest.validate(&machine, |name| archive.find(name).is_some()).unwrap_or_else(|why| refuse(why));
     boot::stage(core, 5, crate::arch::timer::now(), cores);
     let Some(manifest) = kernel.arena.place(manifest) else { refuse("the arena is full: manifest") };
     let groups = manifest.groups.iter().enumerate();
@@ -416,8 +414,7 @@ fn make(
     }
     let granted = member.as_ref().map_or(spec.cores.start, |member| member.cores(spec.cores.start));
     if let Some(region) = member.as_ref().and_then(|member| member.team.region) {
-        let base = guest_fdt::REGION_BASE;
-        stage2.map(base, region, Grain::Block, Right::None, table).map_err(|_| FULL)?;
+        stage2.map(guest_fdt::REGION_BASE, region, Grain::Block, Right::None, table).map_err(|_| FULL)?;
     }
     let domain = arena
         .place(Domain {

@@ -15,7 +15,7 @@ use crate::boot::{self, kernel, machine};
 use crate::domain;
 use crate::platform::firmware;
 use crate::trace::{self, About};
-use crate::{schedule, takeover, transfer};
+use crate::{govern, schedule, takeover, transfer};
 use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use domains::ledger::{CoreEvent, CoreState, Heir};
@@ -84,8 +84,7 @@ impl Power {
 /// Idle cores go off from now on, if they are likely to stay off for so many microseconds.
 pub fn set_break_even(core: &CoreLocal, microseconds: u32) {
     BREAK_EVEN.call_once(|| u64::from(microseconds).wrapping_mul(timer::frequency()) / 1_000_000);
-    let idle = kernel().ledger.cores().filter(|(_, record)| record.state == CoreState::Idle);
-    idle.for_each(|(id, _)| domain::post(core, id, Requests::ERRAND));
+    govern::cores_that_are(CoreState::Idle).for_each(|id| domain::post(core, id, Requests::ERRAND));
 }
 
 /// This core has nothing to run. Switches it off if that is its lot or worth it; otherwise answers when that is to be
@@ -105,11 +104,10 @@ pub fn idle(core: &'static CoreLocal) -> Option<u64> {
     let word = core.kernel().ledger.trace(core.id);
     if word != Some(CoreState::Idle.to_trace()) {
         power.pooled_since.store(0, Relaxed);
-        let state = || CoreState::from_trace(word?);
-        // Whoever wakes it waits until it is off.
-        if word == Some(CoreState::Off { held: true }.to_trace())
-            || matches!(state(), Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed))
-        {
+        // Whoever wakes it waits until it is off. Held off is what it mostly is, and not to be decoded.
+        let state = || word.and_then(CoreState::from_trace);
+        let held = word == Some(CoreState::Off { held: true }.to_trace());
+        if held || matches!(state(), Some(CoreState::Off { .. } | CoreState::Waking(_) | CoreState::Failed)) {
             go_off(core);
         }
         return None;

@@ -77,7 +77,20 @@ fn party(state: CoreState) -> Heir {
 
 thread_local! {
     static SEEN: RefCell<Vec<(CoreState, u64)>> = const { RefCell::new(Vec::new()) };
-    static ASKED: RefCell<BTreeMap<usize, u64>> = const { RefCell::new(BTreeMap::new()) };
+    /// When each core was asked for, and the patience of a call that was under way for it then.
+    static ASKED: RefCell<BTreeMap<usize, (u64, Option<u64>)>> = const { RefCell::new(BTreeMap::new()) };
+    /// Calls that order a core away, and for how long they wait, in microseconds.
+    static CALLS: RefCell<Vec<(usize, u64)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A domain's call orders `core` away, and waits for so many microseconds.
+pub fn during_call(core: usize, patience: u64, call: impl FnOnce()) {
+    CALLS.with(|calls| calls.borrow_mut().push((core, patience)));
+    call();
+    CALLS.with(|calls| {
+        let mut calls = calls.borrow_mut();
+        calls.iter().position(|call| *call == (core, patience)).map(|place| calls.swap_remove(place))
+    });
 }
 
 /// Looks at every core's word.
@@ -134,10 +147,18 @@ fn patience_is_kept(core: usize, from: CoreState, to: CoreState) {
             (CoreState::Owned(owner), CoreState::Releasing(..)) if holds_any(core, owner) => {
                 violation(&format!("core {core} is taken from contexts that nobody asked for it"));
             }
-            (CoreState::Owned(_), CoreState::Asked(..)) => drop(asked.insert(core, time)),
+            (CoreState::Owned(_), CoreState::Asked(..)) => {
+                // Of an order by line and a call at once nobody knows here which of them it was.
+                let called =
+                    CALLS.with(|calls| calls.borrow().iter().filter(|call| call.0 == core).map(|call| call.1).min());
+                asked.insert(core, (time, called));
+            }
             (CoreState::Asked(..), CoreState::Releasing(..)) => {
                 let used = boot::peek().cores().get(core).is_some_and(|core| core.residents() > 0);
-                let due = asked.remove(&core).zip(orders::patience(core)).map(|(since, patience)| since + patience);
+                let due = asked
+                    .remove(&core)
+                    .zip(orders::patience(core))
+                    .map(|((since, called), ordered)| since + called.map_or(ordered, |called| called.min(ordered)));
                 // When it was asked is seen a few steps late.
                 let early = due.is_some_and(|due| time + SLACK < due);
                 if used && early && !orders::was_refused(core) {

@@ -343,7 +343,7 @@ fn act_by_itself(core: &'static CoreLocal, context: &'static Context) {
             });
             note(|| format!("domain {}: CORE_ORDER {target} {heir:#x} {deadline}", domain.id.index()));
             let arguments = [u64::from(hypercall::CORE_ORDER), target as u64, heir, deadline];
-            exits::call(core, context, &arguments);
+            check::during_call(target, deadline * 1000, || _ = exits::call(core, context, &arguments));
             count("CORE_ORDER");
         }
         960..962 if RESTLESS.with(Cell::get) => {

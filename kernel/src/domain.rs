@@ -258,7 +258,8 @@ impl Domain {
         self.update_control_line(core, &control);
     }
 
-    /// Without a board's devices it has no other way to learn that there is a request for it: its first context is interrupted.
+    /// Without a board's devices it has no other way to learn that there is a request for it: its first context is
+    /// interrupted.
     pub fn notify(&self, core: &CoreLocal) {
         if self.has_board() {
             return;

@@ -14,8 +14,8 @@ use crate::workspace::Workspace;
 const CRATES: [&str; 5] = ["kernel", "smp", "domains", "hotplug", "failover"];
 
 /// Lines of code in them, without tests, comments and blanks: the limit of the design, for all that
-/// Corral is to become, and more for now (docs/decisions/0011-eleven-thousand-lines.md).
-const MAX_LINES: usize = 10_950;
+/// Corral is to become, and more for now (docs/decisions/0011-more-than-ten-thousand-lines.md).
+const MAX_LINES: usize = 10_450;
 
 /// Text and data of the kernel, as QEMU loads it.
 const MAX_IMAGE_BYTES: usize = 320 << 10;

@@ -15,7 +15,7 @@ use crate::{boot, group_faults, orders};
 /// What is done to a machine.
 pub type Fault = fn(&mut Stand);
 
-const FAULTS: [(&str, Fault); 22] = [
+const FAULTS: [(&str, Fault); 25] = [
     ("guest-obeys", |stand| stand.moves(Mood::Obeys, "", &["done to=rt folded=0"])),
     ("guest-is-busy-first", |stand| stand.moves(Mood::Busy(2), " within 2000", &["done to=rt folded=0"])),
     ("guest-refuses", |stand| stand.moves(Mood::Refuses, "", &["done to=rt folded=1"])),
@@ -31,6 +31,11 @@ const FAULTS: [(&str, Fault); 22] = [
     ("receiver-is-stopped", receiver_is_stopped),
     ("receiver-resets", receiver_resets),
     ("cancelled", cancelled),
+    ("cancelled-and-ordered-again", |stand| cancelled_and_ordered_again(stand, "", "done to=rt folded=1")),
+    ("cancelled-and-ordered-again-by-the-patient", |stand| {
+        cancelled_and_ordered_again(stand, " or give-up", "failed reason=timeout");
+    }),
+    ("unused-core-is-ordered-away-as-its-domain-ends", unused_core_is_ordered_away),
     ("second-order", second_order),
     ("taken-from-the-receiver", taken_from_the_receiver),
     ("claimed-while-it-goes-off", claimed_while_it_goes_off),
@@ -299,6 +304,41 @@ fn cancelled(stand: &mut Stand) {
     if granted != 3 {
         violation(&format!("linux is granted {granted} cores"));
     }
+}
+
+/// The core does not run for a while, perhaps as it finds that the first order's time is over; the second one leaves its
+/// guest time.
+fn cancelled_and_ordered_again(stand: &mut Stand, patience: &str, in_time: &str) {
+    let core = stand.core();
+    let first = orders::give(&format!("move {core} linux rt within 0{patience}"));
+    stand.wait();
+    simulation::starve(core, 500);
+    orders::give(&format!("cancel {core}"));
+    let second = orders::give(&format!("move {core} linux rt"));
+    stand.world.settle();
+    let end = stand.expect(first, &[in_time, "failed reason=cancelled"]);
+    if !end.contains("done") {
+        stand.expect(second, &["done to=rt folded=0"]);
+    }
+    stand.is_of(core, RT);
+}
+
+/// Who orders it does not run for a while, perhaps as it notes the order.
+fn unused_core_is_ordered_away(stand: &mut Stand) {
+    guest::set_mood(domain(RT), Mood::Deaf);
+    orders::give("move 4-5 pool rt");
+    stand.world.settle();
+    stand.owns(RT, 3);
+    guest::set_mood(domain(RT), Mood::Ends);
+    orders::give("move 1 rt pool");
+    let order = orders::give("move 5 rt linux");
+    stand.wait();
+    simulation::starve(0, 500);
+    stand.world.settle();
+    // Or it came too late, or after the domain had counted its cores anew.
+    let late = ["reason=busy", "reason=not-owner", "reason=below-min"];
+    stand.expect(order, &["done to=linux folded=0", late[0], late[1], late[2]]);
+    stand.owns(RT, 0);
 }
 
 fn second_order(stand: &mut Stand) {

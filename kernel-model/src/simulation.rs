@@ -176,7 +176,10 @@ pub fn look_on(look: impl FnOnce()) {
 /// Lets others go on, as there is nothing to do until they did.
 pub fn wait_a_little() {
     if this().is_some() {
-        SIMULATION.with(|simulation| simulation.steps.set(simulation.steps.get() + 1));
+        SIMULATION.with(|simulation| {
+            simulation.steps.set(simulation.steps.get() + 1);
+            simulation.clock.set(simulation.clock.get() + 1);
+        });
         yield_core();
     } else {
         violation("the scheduler waits for a core");

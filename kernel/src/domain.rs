@@ -708,12 +708,17 @@ pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Op
         let lodger = boot::core(id).and_then(takeover::lodger);
         let suits = |heir: &Domain, lodger: &Domain| heir.id != lodger.id && heir.quota.can_expect_some();
         let heir = heir.filter(|heir| lodger.is_none_or(|lodger| suits(heir, lodger)));
-        let mut placement = domain.placement.lock();
         let stays = match next {
             Next::RollBack => true,
             Next::Restart => lodger.is_some(),
             Next::Wait | Next::End => to_keep > 0 && lodger.is_none(),
         };
+        let inherited = || lodger.is_some_and(|lodger| transfer::inherit(core, id, domain.id, lodger));
+        if !stays && heir.is_none() && inherited() {
+            continue;
+        }
+        // Who orders it away at this moment has noted that, or has not asked for it yet.
+        let mut placement = domain.placement.lock();
         if stays {
             // It may have been ordered away since it was seen here.
             if domain.holds(id) {
@@ -722,12 +727,11 @@ pub fn release_spare(core: &'static CoreLocal, domain: &'static Domain, heir: Op
             }
             continue;
         }
-        drop(placement);
-        let leaving = match (heir, lodger) {
-            (Some(heir), _) => hotplug::transfer::bequeath(&kernel().ledger, &AllQuotas, id, domain.id, heir.id),
-            (None, Some(lodger)) if transfer::inherit(core, id, domain.id, lodger) => None,
-            (None, _) => hotplug::transfer::begin(&kernel().ledger, id, domain.id),
+        let leaving = match heir {
+            Some(heir) => hotplug::transfer::bequeath(&kernel().ledger, &AllQuotas, id, domain.id, heir.id),
+            None => hotplug::transfer::begin(&kernel().ledger, id, domain.id),
         };
+        drop(placement);
         if let Some(leaving) = leaving {
             transfer::hand_over(core, id, leaving, 0);
         }

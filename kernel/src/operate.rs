@@ -107,7 +107,7 @@ fn cancel(core: &'static CoreLocal, cores: CoreSet, dry: bool) -> Result<(), Ref
     }
     for id in cores.iter().filter(|_| !dry) {
         // If it was given up meanwhile, its own order says so.
-        let _ = transfer::cancel(core, id, Reason::Cancelled);
+        let _ = transfer::cancel(core, id, Reason::Cancelled, || true);
     }
     Ok(())
 }

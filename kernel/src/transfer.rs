@@ -116,10 +116,10 @@ impl Errand {
 
     /// Notes an order for a core that a domain owns; answers the one before, if that was to go off and is too late.
     fn begin(&self, terms: Terms) -> u32 {
+        let deadline = if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks(terms.within_ms)) };
         let before = self.order.swap(terms.order(), AcqRel);
         self.give_up.store(terms.give_up, Relaxed);
-        self.deadline
-            .store(if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks(terms.within_ms)) }, Relaxed);
+        self.deadline.store(deadline, Relaxed);
         self.retry.store(0, Relaxed);
         self.set_stage(Stage::Ordered);
         before
@@ -234,15 +234,16 @@ pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, 
     Ok(())
 }
 
-/// Ends what was ordered for a core: its domain keeps it.
+/// Ends what was ordered for a core: its domain keeps it, if `still` holds when no other order can be noted.
 ///
 /// # Errors
 /// See [`transfer::cancel`].
-pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason) -> Result<(), Reason> {
+pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason, still: impl FnOnce() -> bool) -> Result<(), Reason> {
     let owner = core.kernel().ledger.read(id).ok_or(Reason::UnknownCore)?.state.owner().ok_or(Reason::NotOwner)?;
     let domain = domain::by_id(owner).ok_or(Reason::UnknownDomain)?;
     let target = core.kernel().core(id).ok_or(Reason::UnknownCore)?;
     let placement = domain.placement.lock();
+    still().then_some(()).ok_or(Reason::Busy)?;
     transfer::cancel(&core.kernel().ledger, &AllQuotas, id)?;
     target.errand.set_stage(Stage::None);
     step(core, id, Step::Cancelled);
@@ -282,29 +283,38 @@ pub fn look(core: &'static CoreLocal) -> bool {
     domain.inspect(|domain| progress(core, domain)).is_some()
 }
 
+/// Whether this core is to be taken from its domain now, or, if it `stays`, to be left to it.
+fn is_time(core: &CoreLocal, now: u64, stays: bool) -> bool {
+    let errand = &core.errand;
+    let over = errand.stage_is(Stage::Refused) || now >= errand.deadline.load(Relaxed) || core.queue.attached() == 0;
+    over && errand.give_up.load(Relaxed) == stays
+}
+
 fn progress(core: &'static CoreLocal, domain: &'static Domain) {
     let (errand, now) = (&core.errand, timer::now());
-    let (deadline, retry) = (errand.deadline.load(Relaxed), errand.retry.load(Relaxed));
-    let refused = errand.stage_is(Stage::Refused);
-    if refused || now >= deadline || core.queue.attached() == 0 {
+    let (retry, stays) = (errand.retry.load(Relaxed), errand.give_up.load(Relaxed));
+    if is_time(core, now, stays) {
+        let refused = errand.stage_is(Stage::Refused);
         if refused {
             step(core, core.id, Step::Refused);
             answered(core, Answer::Refused);
         } else if errand.stage_is(Stage::Asked) || errand.stage_is(Stage::Busy) {
             step(core, core.id, Step::Deadline);
         }
-        if errand.give_up.load(Relaxed) {
-            let _ = cancel(core, core.id, if refused { Reason::Refused } else { Reason::Timeout });
+        if stays {
+            let why = if refused { Reason::Refused } else { Reason::Timeout };
+            let _ = cancel(core, core.id, why, || is_time(core, now, true));
         } else {
-            take(core, domain);
+            take(core, domain, now);
         }
     } else if errand.stage_is(Stage::Busy) && retry == 0 {
         step(core, core.id, Step::Busy);
         answered(core, Answer::Busy);
         errand.retry.store(now.wrapping_add(timer::frequency() / RETRIES_PER_SECOND), Relaxed);
-    } else if errand.stage_is(Stage::Ordered) || (errand.stage_is(Stage::Busy) && now >= retry) {
+    } else if errand.moves_on(Stage::Ordered, Stage::Asked)
+        || (now >= retry && errand.moves_on(Stage::Busy, Stage::Asked))
+    {
         errand.retry.store(0, Relaxed);
-        errand.set_stage(Stage::Asked);
         step(core, core.id, Step::Asked);
         for context in core.queue.entries().filter_map(|(_, id)| domain::context(id)) {
             let order = errand.order.load(Relaxed);
@@ -371,13 +381,13 @@ fn offer(core: &CoreLocal, domain: &Domain) {
 }
 
 /// Takes this core from its domain, whose contexts here go on on others of its cores.
-fn take(core: &'static CoreLocal, domain: &'static Domain) {
-    core.errand.set_stage(Stage::None);
+fn take(core: &'static CoreLocal, domain: &'static Domain, now: u64) {
     let mut placement = domain.placement.lock();
-    // The order may have been cancelled meanwhile.
-    if core.kernel().ledger.asked(core.id).is_none() {
+    // The order may have been cancelled meanwhile, and another one noted, which is looked at then.
+    if core.kernel().ledger.asked(core.id).is_none() || !is_time(core, now, false) {
         return;
     }
+    core.errand.set_stage(Stage::None);
     placement.spare.remove(core.id);
     let spare = !placement.spare.is_empty();
     let Some(leaving) = transfer::begin(&core.kernel().ledger, core.id, domain.id) else { return };

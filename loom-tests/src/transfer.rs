@@ -82,6 +82,22 @@ fn a_deadline_is_that_of_the_order_that_counts() {
     }
 }
 
+/// A core that its domain does not use is ordered away as the domain ends: that has an end, too.
+#[test]
+fn an_order_for_a_core_of_a_domain_that_ends_is_answered() {
+    explore("transfer-order-end", Depth::Preemptions(3), 8_000, || {
+        let spec = Spec { min: 1, start: 2, max: 2, cores: &[0, 1], contexts: &[Some(0), None] };
+        let machine = Arc::new(Machine::start(2, &[spec]));
+        machine.stop(&machine.domains[0], EndKind::Off);
+        let operator =
+            machine.spawn(|machine| machine.order(core_id(1), &machine.domains[0], Heir::Off, Terms::ask(1)).is_ok());
+        machine.resume(&machine.cores[0], EARLY);
+        let ordered = operator.join().unwrap();
+        machine.settle();
+        assert_eq!(machine.ended_once(1, ordered), ordered.then_some(Ok(Heir::Off)));
+    });
+}
+
 /// Two cores of a domain that needs one are ordered away at once: one of them stays.
 #[test]
 fn two_orders_leave_a_domain_its_minimum() {

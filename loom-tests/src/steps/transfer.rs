@@ -1,7 +1,7 @@
 //! `kernel/src/transfer.rs`.
 
 use super::{Context, Core, Domain, EARLY, LATE, LATER, Machine, Now, PRIORITY};
-use domains::ledger::{CoreEvent, CoreRecord, CoreState, Heir};
+use domains::ledger::{CoreEvent, CoreState, Heir};
 use hotplug::placement::{Placement, refuge};
 use hotplug::transfer::{self, Leaving, Reason};
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -104,8 +104,12 @@ impl Errand {
     }
 
     pub fn is_to_go_off(&self) -> bool {
-        let (from, to) = (Stage::GoOff as u32, Stage::None as u32);
-        self.stage_is(Stage::GoOff) && self.stage.compare_exchange(from, to, AcqRel, Relaxed).is_ok()
+        self.stage_is(Stage::GoOff) && self.moves_on(Stage::GoOff, Stage::None)
+    }
+
+    /// Changes the stage, if it still is `from`: whether it was.
+    fn moves_on(&self, from: Stage, to: Stage) -> bool {
+        self.stage.compare_exchange(from as u32, to as u32, AcqRel, Relaxed).is_ok()
     }
 
     fn alarm(&self) -> u32 {
@@ -119,6 +123,12 @@ impl Errand {
 pub enum Crowd {
     Any,
     Alone,
+}
+
+/// Whether a core is to be taken from its domain now, or, if it `stays`, to be left to it.
+fn is_time(core: &Core, now: Now, stays: bool) -> bool {
+    let over = now >= core.errand.deadline.load(Relaxed) || core.queue.attached() == 0;
+    over && core.errand.give_up.load(Relaxed) == stays
 }
 
 impl Context {
@@ -169,17 +179,18 @@ impl Machine {
 
     /// Ends what was ordered for a core: its domain keeps it.
     pub fn cancel(&self, id: CoreId, why: Reason) -> Result<(), Reason> {
-        self.cancel_seen(id, self.ledger().read(id).unwrap(), why)
+        self.cancel_if(id, why, || true)
     }
 
-    fn cancel_seen(&self, id: CoreId, seen: CoreRecord, why: Reason) -> Result<(), Reason> {
+    /// The same, if `still` holds when no other order can be noted.
+    fn cancel_if(&self, id: CoreId, why: Reason, still: impl FnOnce() -> bool) -> Result<(), Reason> {
         self.crossing.pass();
-        let owner = seen.state.owner().ok_or(Reason::NotOwner)?;
+        let owner = self.ledger().read(id).unwrap().state.owner().ok_or(Reason::NotOwner)?;
         let domain = &self.domains[owner.index()];
         let order = {
             let _placement = domain.placement.lock();
-            if self.ledger().read(id) != Some(seen) {
-                return Err(Reason::NotAsked);
+            if !still() {
+                return Err(Reason::Busy);
             }
             transfer::cancel(&self.ledger(), self, id)?;
             self.cores[id.index()].errand.set_stage(Stage::None);
@@ -192,48 +203,37 @@ impl Machine {
 
     /// The core was posted an errand, or it is time to look at it.
     pub fn attend_errand(&self, core: &Core, now: Now) {
-        let seen = self.ledger().read(core.id).unwrap();
-        if let CoreState::Asked(owner, _) = seen.state {
-            self.progress(core, &self.domains[owner.index()], seen, now);
+        // The stage first: with it come the terms. Without one the order is being noted, and is posted then.
+        if !core.errand.stage_is(Stage::None)
+            && let CoreState::Asked(owner, _) = self.state_of(core.id)
+        {
+            self.progress(core, &self.domains[owner.index()], now);
         }
         core.set_alarm(core.errand.alarm());
     }
 
-    fn progress(&self, core: &Core, domain: &Domain, seen: CoreRecord, now: Now) {
-        // The stage first: with it come the terms. Without one the order is being noted, and is posted then.
-        let (ordered, asked) = (core.errand.stage_is(Stage::Ordered), core.errand.stage_is(Stage::Asked));
-        if !ordered && !asked {
-            return;
-        }
-        let deadline = core.errand.deadline.load(Relaxed);
-        if now >= deadline || core.queue.attached() == 0 {
-            return self.end_of_patience(core, domain, seen, Reason::Timeout);
-        }
-        if ordered {
-            core.errand.set_stage(Stage::Asked);
-        }
-    }
-
-    fn end_of_patience(&self, core: &Core, domain: &Domain, seen: CoreRecord, why: Reason) {
-        if core.errand.give_up.load(Relaxed) {
-            let _ = self.cancel_seen(core.id, seen, why);
+    fn progress(&self, core: &Core, domain: &Domain, now: Now) {
+        let stays = core.errand.give_up.load(Relaxed);
+        if !is_time(core, now, stays) {
+            core.errand.moves_on(Stage::Ordered, Stage::Asked);
+        } else if stays {
+            let _ = self.cancel_if(core.id, Reason::Timeout, || is_time(core, now, true));
         } else {
-            self.take(core, domain, seen);
+            self.take(core, domain, now);
         }
     }
 
-    fn take(&self, core: &Core, domain: &Domain, seen: CoreRecord) {
+    fn take(&self, core: &Core, domain: &Domain, now: Now) {
         self.crossing.pass();
         let leaving = {
             let mut placement = domain.placement.lock();
             // It may have been cancelled since, or ordered anew.
-            if self.ledger().read(core.id) != Some(seen) {
+            if !matches!(self.state_of(core.id), CoreState::Asked(..)) || !is_time(core, now, false) {
                 return;
             }
             core.errand.set_stage(Stage::None);
-            let leaving = transfer::begin(&self.ledger(), core.id, domain.id);
             placement.spare.remove(core.id);
-            leaving
+            transfer::begin(&self.ledger(), core.id, domain.id)
         };
         let Some(leaving) = leaving else { return };
         for (slot, id) in core.queue.entries() {

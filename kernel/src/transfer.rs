@@ -158,6 +158,15 @@ impl Errand {
 /// All domains' quotas.
 pub struct AllQuotas;
 
+/// The same, with one of them in hand: an order's is used more than once.
+struct QuotaOf<'a>(&'a Domain);
+
+impl Quotas for QuotaOf<'_> {
+    fn quota(&self, domain: DomainId) -> Option<&Quota> {
+        if domain == self.0.id { Some(&self.0.quota) } else { AllQuotas.quota(domain) }
+    }
+}
+
 impl Quotas for AllQuotas {
     fn quota(&self, domain: DomainId) -> Option<&Quota> {
         domain::by_id(domain).map(|domain| &domain.quota)
@@ -223,7 +232,7 @@ pub fn order(core: &CoreLocal, id: CoreId, domain: &'static Domain, heir: Heir, 
         if target.lodger.load(Relaxed) != 0 {
             return Err(Reason::Shared);
         }
-        transfer::ask(&core.kernel().ledger, &AllQuotas, id, domain.id, heir)?;
+        transfer::ask(&core.kernel().ledger, &QuotaOf(domain), id, domain.id, heir)?;
         let before = target.errand.begin(terms);
         report_as(before, id, 0, Err(Reason::Busy));
     }

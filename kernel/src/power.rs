@@ -91,8 +91,7 @@ pub fn set_break_even(core: &CoreLocal, microseconds: u32) {
 /// looked at again.
 pub fn idle(core: &'static CoreLocal) -> Option<u64> {
     let power = &core.power;
-    if core.errand.is_to_go_off() {
-        let order = core.errand.take_order();
+    if let Some(order) = core.errand.take_if_off() {
         let off = core.kernel().ledger.change(core.id, CoreEvent::SwitchOff { held: true });
         transfer::report_as(order, core.id, 0, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         if off.is_ok() {
@@ -144,8 +143,9 @@ fn switched_off(core: &'static CoreLocal) {
 /// ordered it, after that, and by the core, after its word has changed: one of them sees the other.
 pub fn ordered_off(target: &CoreLocal) {
     fence(Ordering::SeqCst);
-    if !target.kernel().ledger.is(target.id, CoreState::Idle) && target.errand.is_to_go_off() {
-        let order = target.errand.take_order();
+    if !target.kernel().ledger.is(target.id, CoreState::Idle)
+        && let Some(order) = target.errand.take_if_off()
+    {
         let held = target.kernel().ledger.change(target.id, CoreEvent::Hold(true));
         transfer::report_as(order, target.id, 0, held.map(|_| Heir::Off).map_err(|_| Reason::Busy));
     }
@@ -153,8 +153,8 @@ pub fn ordered_off(target: &CoreLocal) {
 
 /// This core was in the pool and is wanted.
 pub fn leave_pool(core: &CoreLocal) {
-    if core.errand.is_to_go_off() {
-        transfer::report(core.id, 0, Err(Reason::Busy));
+    if let Some(order) = core.errand.take_if_off() {
+        transfer::report_as(order, core.id, 0, Err(Reason::Busy));
     }
     let since = core.power.pooled_since.swap(0, Relaxed);
     if since != 0

@@ -11,7 +11,7 @@ use crate::domain::{self, Domain, post, post_to};
 use crate::schedule;
 use crate::takeover::{self, ticks};
 use crate::trace::{self, About};
-use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use domains::control::{Answer, Request, Said, Wish};
 use domains::ledger::{CoreEvent, Heir, Quota};
@@ -50,24 +50,26 @@ pub enum Step {
     Failed = 8,
 }
 
-/// How far an errand is.
+/// How far an errand is, in its word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     None = 0,
-    Ordered = 1,
-    Asked = 2,
-    Busy = 3,
-    Refused = 4,
-    GoOff = 5,
+    Ordered = 1 << 24,
+    Asked = 2 << 24,
+    Busy = 3 << 24,
+    Refused = 4 << 24,
+    GoOff = 5 << 24,
 }
 
-/// What was ordered for a core. Written under its domain's placement lock, before it is posted to the core; `stage` also
-/// by who hears the guest's answer.
+/// The bits of a [`Stage`].
+const STAGE: u32 = 0xff << 24;
+
+/// What was ordered for a core: of one that a domain owns under the domain's placement lock, before it is posted to the
+/// core; of others by whoever finds nothing noted. Who hears the guest's answer changes the stage.
 #[derive(Debug, Default)]
 pub struct Errand {
-    /// The order's number and [`REPORT`], or 0.
-    order: AtomicU32,
-    stage: AtomicU32,
+    /// The stage, and the order's number with [`REPORT`]: one word, so that nobody ends another's order.
+    word: AtomicU32,
     give_up: AtomicBool,
     /// When the core is taken, in ticks; 0: at once.
     deadline: AtomicU64,
@@ -97,57 +99,61 @@ impl Terms {
 
 impl Errand {
     fn stage_is(&self, stage: Stage) -> bool {
-        self.stage.load(Acquire) == stage as u32
-    }
-
-    fn set_stage(&self, stage: Stage) {
-        self.stage.store(stage as u32, Release);
+        self.word.load(Acquire) & STAGE == stage as u32
     }
 
     /// Notes the number of an order whose end is to be reported. False: another one is not over yet.
     pub fn expect_report(&self, terms: Terms) -> bool {
-        terms.order.is_none() || self.order.compare_exchange(0, terms.order(), AcqRel, Relaxed).is_ok()
+        self.note(terms, Stage::None)
     }
 
-    /// The order that is to be reported, once. Before the step that ends it: the next order may come right after that.
+    /// The core is to go off as soon as it finds itself idle. False: another order for it is not over yet.
+    pub fn go_off(&self, terms: Terms) -> bool {
+        self.note(terms, Stage::GoOff)
+    }
+
+    fn note(&self, terms: Terms, stage: Stage) -> bool {
+        self.word.compare_exchange(0, terms.order() | stage as u32, AcqRel, Relaxed).is_ok()
+    }
+
+    /// The order that is to be reported, once; nothing is noted any more. Before the step that ends it: the next order
+    /// may come right after that.
     pub fn take_order(&self) -> u32 {
-        self.order.swap(0, AcqRel)
+        self.word.swap(0, AcqRel) & !STAGE
+    }
+
+    /// The same, if the core is to go off.
+    pub fn take_if_off(&self) -> Option<u32> {
+        let word = self.word.load(Acquire);
+        let is_off = word & STAGE == Stage::GoOff as u32;
+        (is_off && self.word.compare_exchange(word, 0, AcqRel, Relaxed).is_ok()).then_some(word & !STAGE)
     }
 
     /// Notes an order for a core that a domain owns; answers the one before, if that was to go off and is too late.
     fn begin(&self, terms: Terms) -> u32 {
         let deadline = if terms.within_ms == 0 { 0 } else { timer::now().wrapping_add(ticks(terms.within_ms)) };
-        let before = self.order.swap(terms.order(), AcqRel);
         self.give_up.store(terms.give_up, Relaxed);
         self.deadline.store(deadline, Relaxed);
         self.retry.store(0, Relaxed);
-        self.set_stage(Stage::Ordered);
-        before
-    }
-
-    /// The core is to go off as soon as it finds itself idle. False: another order for it is not over yet.
-    pub fn go_off(&self, terms: Terms) -> bool {
-        let noted = self.expect_report(terms);
-        if noted {
-            self.set_stage(Stage::GoOff);
-        }
-        noted
-    }
-
-    /// Whether it is, once.
-    pub fn is_to_go_off(&self) -> bool {
-        self.stage_is(Stage::GoOff) && self.moves_on(Stage::GoOff, Stage::None)
+        self.word.swap(terms.order() | Stage::Ordered as u32, AcqRel) & !STAGE
     }
 
     /// Changes the stage, if it still is `from`: whether it was.
     fn moves_on(&self, from: Stage, to: Stage) -> bool {
-        self.stage.compare_exchange(from as u32, to as u32, AcqRel, Relaxed).is_ok()
+        let word = self.word.load(Acquire);
+        let (seen, next) = (word & STAGE, word & !STAGE | to as u32);
+        seen == from as u32 && self.word.compare_exchange(word, next, AcqRel, Relaxed).is_ok()
+    }
+
+    /// The guest is asked no more. Whether it was.
+    fn clear_stage(&self) -> bool {
+        self.word.fetch_and(!STAGE, AcqRel) & STAGE == Stage::Asked as u32
     }
 
     /// When the core has to look at it again; 0: never.
     pub fn alarm(&self) -> u64 {
         let deadline = self.deadline.load(Relaxed);
-        match self.stage.load(Acquire) {
+        match self.word.load(Acquire) & STAGE {
             stage if stage == Stage::Asked as u32 => deadline,
             stage if stage == Stage::Busy as u32 => deadline.min(self.retry.load(Relaxed)),
             _ => 0,
@@ -174,7 +180,7 @@ impl Quotas for AllQuotas {
 }
 
 fn step(core: &CoreLocal, id: CoreId, step: Step) {
-    step_of(core, core.kernel().core(id).map_or(0, |target| target.errand.order.load(Relaxed)), id, step);
+    step_of(core, core.kernel().core(id).map_or(0, |target| target.errand.word.load(Relaxed)), id, step);
 }
 
 fn step_of(core: &CoreLocal, order: u32, id: CoreId, step: Step) {
@@ -254,7 +260,6 @@ pub fn cancel(core: &'static CoreLocal, id: CoreId, why: Reason, still: impl FnO
     let placement = domain.placement.lock();
     still().then_some(()).ok_or(Reason::Busy)?;
     transfer::cancel(&core.kernel().ledger, &AllQuotas, id)?;
-    target.errand.set_stage(Stage::None);
     step(core, id, Step::Cancelled);
     let order = target.errand.take_order();
     // What wanted to go there while it was asked for stayed where it was.
@@ -326,7 +331,7 @@ fn progress(core: &'static CoreLocal, domain: &'static Domain) {
         errand.retry.store(0, Relaxed);
         step(core, core.id, Step::Asked);
         for context in core.queue.entries().filter_map(|(_, id)| domain::context(id)) {
-            let order = errand.order.load(Relaxed);
+            let order = errand.word.load(Relaxed);
             if order & REPORT != 0 {
                 info!(target: "order", "id={} core={} asked context={}", order & 0xffff, core.id, context.index);
             }
@@ -337,7 +342,7 @@ fn progress(core: &'static CoreLocal, domain: &'static Domain) {
 }
 
 fn answered(core: &CoreLocal, answer: Answer) {
-    let order = core.errand.order.load(Relaxed);
+    let order = core.errand.word.load(Relaxed);
     if order & REPORT != 0 {
         info!(target: "order", "id={} core={} answer={answer}", order & 0xffff, core.id);
     }
@@ -396,7 +401,7 @@ fn take(core: &'static CoreLocal, domain: &'static Domain, now: u64) {
     if core.kernel().ledger.asked(core.id).is_none() || !is_time(core, now, false) {
         return;
     }
-    core.errand.set_stage(Stage::None);
+    core.errand.clear_stage();
     placement.spare.remove(core.id);
     let spare = !placement.spare.is_empty();
     let Some(leaving) = transfer::begin(&core.kernel().ledger, core.id, domain.id) else { return };
@@ -430,7 +435,6 @@ pub fn keep(core: &CoreLocal, leaving: Leaving, folded: usize) {
         step(core, core.id, Step::Failed);
     }
     // Before the core can be asked for again.
-    core.errand.set_stage(Stage::None);
     let order = core.errand.take_order();
     transfer::keep(&core.kernel().ledger, &AllQuotas, core.id, leaving);
     domain::trace_owner(core, core.id);
@@ -529,7 +533,7 @@ pub fn send_away(core: &'static CoreLocal) {
 pub fn hand_over(core: &'static CoreLocal, id: CoreId, leaving: Leaving, folded: usize) {
     let heir = if let Heir::Domain(heir) = leaving.heir { domain::by_id(heir) } else { None };
     let Some(target) = core.kernel().core(id) else { return };
-    if target.errand.stage.swap(Stage::None as u32, AcqRel) == Stage::Asked as u32 && leaving.asked {
+    if target.errand.clear_stage() && leaving.asked {
         answered(target, Answer::Done);
     }
     if leaving.asked && target.errand.deadline.load(Relaxed) != 0 {

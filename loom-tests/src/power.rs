@@ -1,7 +1,7 @@
 //! Models of cores that go off and wake: `kernel/src/power.rs` over `domains::ledger` and `hotplug::grant`.
 
 use crate::harness::{Depth, explore};
-use crate::steps::{EARLY, LATE, LATER, Machine, Spec, core_id, domain_id, heir};
+use crate::steps::{EARLY, LATE, LATER, Machine, Spec, Terms, core_id, domain_id, heir};
 use domains::ledger::{CoreState, Heir};
 use domains::life::Phase;
 use domains::protocol::EndKind;
@@ -21,7 +21,7 @@ fn a_core_that_goes_off_is_woken_for_one() {
         let idle = machine.spawn(|machine| machine.idle(&machine.cores[2]));
         let order = machine.spawn(|machine| {
             machine.domains[1].quota.expect_some().unwrap();
-            machine.cores[2].errand.expect_report(1);
+            assert!(machine.cores[2].errand.expect_report(1));
             machine.wake(CoreSet::from_iter([core_id(2)]), heir(1), LATE);
         });
         let claimed = machine.cpu_on(&machine.cores[0], &machine.domains[0].contexts[1]).is_ok();
@@ -48,12 +48,28 @@ fn a_core_is_ordered_off_or_claimed() {
         let operator = machine.spawn(|machine| machine.order_off(core_id(1), 1));
         let guest = machine.spawn(|machine| machine.cpu_on(&machine.cores[0], &machine.domains[0].contexts[1]).is_ok());
         let off = !machine.resume(&machine.cores[1], EARLY) && machine.idle_ordered(&machine.cores[1]);
-        operator.join().unwrap();
+        assert!(operator.join().unwrap());
         let started = guest.join().unwrap();
         let off = off || !machine.resume(&machine.cores[1], LATE) && machine.idle_ordered(&machine.cores[1]);
         machine.settle();
         assert!(off != started);
         assert_eq!(machine.ended_once(1, true), Some(if off { Ok(Heir::Off) } else { Err(Reason::Busy) }));
+    });
+}
+
+/// An idle core is ordered off, claimed by a guest's CPU_ON, and ordered away from there: each order has its own end.
+#[test]
+fn a_core_is_ordered_off_and_away() {
+    explore("power-off-order-away", Depth::Preemptions(3), 200, || {
+        let specs = [Spec { min: 1, start: 2, max: 2, cores: &[0], contexts: &[Some(0), None] }];
+        let machine = Arc::new(Machine::start(2, &specs));
+        let operator = machine.spawn(|machine| machine.order_off(core_id(1), 1));
+        machine.cpu_on(&machine.cores[0], &machine.domains[0].contexts[1]).unwrap();
+        machine.order(core_id(1), &machine.domains[0], Heir::Pool, Terms::ask(2)).unwrap();
+        let noted = operator.join().unwrap();
+        machine.settle();
+        assert_eq!(machine.ended_once(1, noted), noted.then_some(Err(Reason::Busy)));
+        assert_eq!(machine.ended_once(2, true), Some(Ok(Heir::Pool)));
     });
 }
 
@@ -64,7 +80,7 @@ fn a_core_that_goes_off_is_held_off() {
         let machine = Arc::new(Machine::start(1, &[]));
         let operator = machine.spawn(|machine| machine.order_off(core_id(0), 1));
         let off = machine.idle(&machine.cores[0]);
-        operator.join().unwrap();
+        assert!(operator.join().unwrap());
         assert!(off || machine.idle(&machine.cores[0]));
         assert_eq!(machine.state(0), CoreState::Off { held: true });
         assert_eq!(machine.ended_once(1, true), Some(Ok(Heir::Off)));
@@ -81,7 +97,7 @@ fn a_core_that_comes_late_has_failed_or_not() {
         for core in [1, 2, 3] {
             assert!(machine.idle(&machine.cores[core]));
             machine.domains[0].quota.expect_some().unwrap();
-            machine.cores[core].errand.expect_report(core as u32);
+            assert!(machine.cores[core].errand.expect_report(core as u32));
         }
         machine.wake(CoreSet::from_iter([1, 2, 3].map(core_id)), heir(0), LATE);
         assert_eq!(machine.take_started(), [1, 2]);
@@ -110,7 +126,7 @@ fn a_core_that_comes_for_a_domain_that_ends_is_idle() {
         let machine = Arc::new(Machine::start(3, &specs));
         assert!(machine.idle(&machine.cores[2]));
         machine.domains[1].quota.expect_some().unwrap();
-        machine.cores[2].errand.expect_report(1);
+        assert!(machine.cores[2].errand.expect_report(1));
         machine.wake(CoreSet::from_iter([core_id(2)]), heir(1), LATE);
         assert_eq!(machine.take_started(), [2]);
         let coming = machine.spawn(|machine| machine.secondary_main(&machine.cores[2], LATE));

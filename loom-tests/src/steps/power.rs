@@ -21,9 +21,8 @@ impl Machine {
     /// This core has nothing to run. True: it is off, as it was ordered or was given up.
     pub fn idle_ordered(&self, core: &Core) -> bool {
         self.crossing.pass();
-        if core.errand.is_to_go_off() {
-            // Before the word: once it says off, another order can be given for the core.
-            let order = core.errand.take_order();
+        // Before the word: once it says off, another order can be given for the core.
+        if let Some(order) = core.errand.take_if_off() {
             let off = self.ledger().change(core.id, CoreEvent::SwitchOff { held: true });
             self.report_order(order, off.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         }
@@ -47,8 +46,9 @@ impl Machine {
     /// who ordered it, after that, and by the core, after its word has changed.
     pub(super) fn ordered_off(&self, target: &Core) {
         fence(SeqCst);
-        if self.state_of(target.id) != CoreState::Idle && target.errand.is_to_go_off() {
-            let order = target.errand.take_order();
+        if self.state_of(target.id) != CoreState::Idle
+            && let Some(order) = target.errand.take_if_off()
+        {
             let held = self.ledger().change(target.id, CoreEvent::Hold(true));
             self.report_order(order, held.map(|_| Heir::Off).map_err(|_| Reason::Busy));
         }

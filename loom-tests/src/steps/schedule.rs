@@ -111,8 +111,8 @@ impl Machine {
             self.context(loaded).touch();
             core.set_current(None);
         }
-        if core.errand.is_to_go_off() {
-            self.report(core.id, Err(Reason::Busy));
+        if let Some(order) = core.errand.take_if_off() {
+            self.report_order(order, Err(Reason::Busy));
         }
         if !self.prepare(core, slot, context) {
             return false;

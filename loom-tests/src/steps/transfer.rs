@@ -4,7 +4,7 @@ use super::{Context, Core, Domain, EARLY, LATE, LATER, Machine, Now, PRIORITY};
 use domains::ledger::{CoreEvent, CoreState, Heir};
 use hotplug::placement::{Placement, refuge};
 use hotplug::transfer::{self, Leaving, Reason};
-use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use loom::sync::atomic::{AtomicBool, AtomicU32};
 use smp::core_id::CoreId;
 use smp::mailbox::Requests;
@@ -17,17 +17,17 @@ const TRIES: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     None = 0,
-    Ordered = 1,
-    Asked = 2,
-    GoOff = 5,
+    Ordered = 1 << 24,
+    Asked = 2 << 24,
+    GoOff = 5 << 24,
 }
 
-/// What was ordered for a core. Where the kernel stores `order` and `stage`, these swap: loom lets a swap miss another
-/// core's plain store that came before it.
+const STAGE: u32 = 0xff << 24;
+
+/// What was ordered for a core.
 pub struct Errand {
-    /// The number of an order whose end is to be reported, or 0.
-    order: AtomicU32,
-    stage: AtomicU32,
+    /// The stage, and the number of an order whose end is to be reported, or 0.
+    word: AtomicU32,
     give_up: AtomicBool,
     deadline: AtomicU32,
 }
@@ -65,51 +65,54 @@ impl Terms {
 
 impl Errand {
     pub fn new() -> Self {
-        Self {
-            order: AtomicU32::new(0),
-            stage: AtomicU32::new(0),
-            give_up: AtomicBool::new(false),
-            deadline: AtomicU32::new(EARLY),
-        }
+        Self { word: AtomicU32::new(0), give_up: AtomicBool::new(false), deadline: AtomicU32::new(EARLY) }
     }
 
     fn stage_is(&self, stage: Stage) -> bool {
-        self.stage.load(Acquire) == stage as u32
+        self.word.load(Acquire) & STAGE == stage as u32
     }
 
-    fn set_stage(&self, stage: Stage) {
-        self.stage.swap(stage as u32, Release);
+    /// Notes the number of an order whose end is to be reported. False: another one is not over yet.
+    pub fn expect_report(&self, order: u32) -> bool {
+        self.note(order, Stage::None)
     }
 
-    pub fn expect_report(&self, order: u32) {
-        self.order.swap(order, Relaxed);
+    /// The core is to go off as soon as it finds itself idle. False: another order for it is not over yet.
+    fn go_off(&self, order: u32) -> bool {
+        self.note(order, Stage::GoOff)
+    }
+
+    fn note(&self, order: u32, stage: Stage) -> bool {
+        self.word.compare_exchange(0, order | stage as u32, AcqRel, Relaxed).is_ok()
     }
 
     /// The order whose end is to be reported, once. Before another can be given for the core.
     pub(super) fn take_order(&self) -> u32 {
-        self.order.swap(0, AcqRel)
+        self.word.swap(0, AcqRel) & !STAGE
     }
 
-    fn begin(&self, terms: Terms) {
-        self.expect_report(terms.order);
+    /// The same, if the core is to go off.
+    pub(super) fn take_if_off(&self) -> Option<u32> {
+        let word = self.word.load(Acquire);
+        let is_off = word & STAGE == Stage::GoOff as u32;
+        (is_off && self.word.compare_exchange(word, 0, AcqRel, Relaxed).is_ok()).then_some(word & !STAGE)
+    }
+
+    fn begin(&self, terms: Terms) -> u32 {
         self.give_up.store(terms.give_up, Relaxed);
         self.deadline.store(terms.deadline, Relaxed);
-        self.set_stage(Stage::Ordered);
-    }
-
-    /// The core is to go off as soon as it finds itself idle.
-    pub fn go_off(&self, order: u32) {
-        self.expect_report(order);
-        self.set_stage(Stage::GoOff);
-    }
-
-    pub fn is_to_go_off(&self) -> bool {
-        self.stage_is(Stage::GoOff) && self.moves_on(Stage::GoOff, Stage::None)
+        self.word.swap(terms.order | Stage::Ordered as u32, AcqRel) & !STAGE
     }
 
     /// Changes the stage, if it still is `from`: whether it was.
     fn moves_on(&self, from: Stage, to: Stage) -> bool {
-        self.stage.compare_exchange(from as u32, to as u32, AcqRel, Relaxed).is_ok()
+        let word = self.word.load(Acquire);
+        let (seen, next) = (word & STAGE, word & !STAGE | to as u32);
+        seen == from as u32 && self.word.compare_exchange(word, next, AcqRel, Relaxed).is_ok()
+    }
+
+    fn clear_stage(&self) {
+        self.word.fetch_and(!STAGE, AcqRel);
     }
 
     fn alarm(&self) -> u32 {
@@ -160,21 +163,25 @@ impl Machine {
     /// Orders that `domain` gives up the core `id` for `heir`.
     pub fn order(&self, id: CoreId, domain: &Domain, heir: Heir, terms: Terms) -> Result<(), Reason> {
         self.crossing.pass();
-        {
+        let before = {
             let _placement = domain.placement.lock();
             transfer::ask(&self.ledger(), self, id, domain.id, heir)?;
-            self.cores[id.index()].errand.begin(terms);
-        }
+            self.cores[id.index()].errand.begin(terms)
+        };
+        self.report_order(before, Err(Reason::Busy));
         self.post(id, Requests::ERRAND);
         Ok(())
     }
 
-    /// Orders an idle core off.
-    pub fn order_off(&self, id: CoreId, order: u32) {
-        self.cores[id.index()].errand.go_off(order);
-        self.crossing.pass();
-        self.ordered_off(&self.cores[id.index()]);
-        self.post(id, Requests::ERRAND);
+    /// Orders an idle core off. False: another order for it is not over yet.
+    pub fn order_off(&self, id: CoreId, order: u32) -> bool {
+        let noted = self.cores[id.index()].errand.go_off(order);
+        if noted {
+            self.crossing.pass();
+            self.ordered_off(&self.cores[id.index()]);
+            self.post(id, Requests::ERRAND);
+        }
+        noted
     }
 
     /// Ends what was ordered for a core: its domain keeps it.
@@ -193,7 +200,6 @@ impl Machine {
                 return Err(Reason::Busy);
             }
             transfer::cancel(&self.ledger(), self, id)?;
-            self.cores[id.index()].errand.set_stage(Stage::None);
             self.cores[id.index()].errand.take_order()
         };
         self.report_order(order, Err(why));
@@ -231,7 +237,7 @@ impl Machine {
             if !matches!(self.state_of(core.id), CoreState::Asked(..)) || !is_time(core, now, false) {
                 return;
             }
-            core.errand.set_stage(Stage::None);
+            core.errand.clear_stage();
             placement.spare.remove(core.id);
             transfer::begin(&self.ledger(), core.id, domain.id)
         };
@@ -326,7 +332,7 @@ impl Machine {
             Heir::Domain(heir) => Some(&self.domains[heir.index()]),
             Heir::Pool | Heir::Off => None,
         };
-        self.cores[id.index()].errand.stage.swap(Stage::None as u32, AcqRel);
+        self.cores[id.index()].errand.clear_stage();
         let order = self.cores[id.index()].errand.take_order();
         let held = heir.filter(|heir| heir.life.join().is_ok());
         let inherits = transfer::finish(&self.ledger(), self, id, leaving, held.is_some());

@@ -68,7 +68,8 @@ const STAGE: u32 = 0xff << 24;
 /// core; of others by whoever finds nothing noted. Who hears the guest's answer changes the stage.
 #[derive(Debug, Default)]
 pub struct Errand {
-    /// The stage, and the order's number with [`REPORT`]: one word, so that nobody ends another's order.
+    /// The stage, and the order's number with [`REPORT`]: one word, so that nobody ends another's order. Who reads it
+    /// (Acquire) finds the terms that were stored before it (Release).
     word: AtomicU32,
     give_up: AtomicBool,
     /// When the core is taken, in ticks; 0: at once.

@@ -3,7 +3,7 @@
 use crate::platform::firmware;
 use crate::{boot, console};
 use core::fmt;
-use core::panic::{Location, PanicInfo};
+use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use domains::protocol::{RUN_MODULE, VERDICT_FAIL};
 
@@ -20,7 +20,8 @@ pub fn stop(why: fmt::Arguments<'_>) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // There always is one, so far.
-    let place = info.location().unwrap_or_else(|| Location::caller());
-    stop(format_args!("{} at {place}", info.message()))
+    match info.location() {
+        Some(place) => stop(format_args!("{} at {place}", info.message())),
+        None => stop(format_args!("{}", info.message())),
+    }
 }

@@ -139,7 +139,8 @@ pub fn leave() {
     isb();
 }
 
-/// VTCR_EL2, the same on all cores and for all domains, for these tables: RES1, PS, 4 KiB, inner shareable, write-back walks, level 1, T0SZ 25.
+/// VTCR_EL2, the same on all cores and for all domains, for these tables: RES1, PS, 4 KiB, inner shareable, write-back
+/// walks, level 1, T0SZ 25.
 pub fn control() -> u64 {
     1 << 31 | mmu::physical_range() << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 25
 }

@@ -84,8 +84,8 @@ impl Machine {
     /// What the tree at `address` describes, and what it lacks; `boot_core` is the affinity of the core that runs this.
     pub fn read(address: u64, boot_core: Mpidr) -> (Self, Option<&'static str>) {
         let tree = address as *const u8;
-        // SAFETY: boot mapped 2 MiB from here; the booting protocol puts the tree there, no
-        // longer than that; `dtoolkit` checks it and reads within its total size.
+        // SAFETY: the booting protocol puts a tree there, and boot mapped the 2 MiB block that it is in. Its total size may
+        // go beyond that (QEMU leaves much free behind it), but what it describes does not, and nothing else is read.
         let tree = match unsafe { Fdt::from_raw(tree) } {
             Ok(tree) => tree,
             // Boards have longer names than the specification allows.
